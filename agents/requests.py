@@ -1,0 +1,117 @@
+"""What a person can ask of the engine, as immutable data that can be stored and run again."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Literal
+
+import msgspec
+
+
+class Priority(IntEnum):
+    """Who goes first at an endpoint's admission; a lower number goes earlier."""
+
+    INTERACTIVE = 0
+    AGENT = 1
+    BATCH = 2
+    SPECULATIVE = 3
+
+
+class Params(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Sampling parameters; ``None`` leaves the server's default."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+
+
+class ModelRef(msgspec.Struct, frozen=True):
+    """A model on an endpoint, with the parameters it is asked with.
+
+    Written ``endpoint/model`` or, with parameters, ``endpoint/model,temperature=0.2,max_tokens=80``.
+    """
+
+    endpoint: str
+    model: str
+    params: Params = Params()
+
+    @property
+    def name(self) -> str:
+        """``endpoint/model``, without parameters."""
+        return f"{self.endpoint}/{self.model}"
+
+    def __str__(self) -> str:
+        extra = "".join(f",{key}={value}" for key, value in msgspec.to_builtins(self.params).items())
+        return f"{self.name}{extra}"
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One call to one model: everything that shapes the answer, and how it is to be run."""
+
+    model: ModelRef
+    messages: tuple[Message, ...]
+    schema: msgspec.Raw | None = None
+    """A JSON schema the answer must follow (``response_format: json_schema``)."""
+    use_cache: bool = True
+    priority: Priority = Priority.INTERACTIVE
+
+
+class Lane(msgspec.Struct, frozen=True, kw_only=True):
+    """One model's side of a chat or comparison: the conversation so far ends with the person's message."""
+
+    model: ModelRef
+    messages: tuple[Message, ...]
+
+
+class Chat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One turn, sent to one model or to several at once; each lane is a step of its own and fails alone."""
+
+    lanes: tuple[Lane, ...]
+    use_cache: bool = True
+    session: str | None = None
+    """Groups the turns of one conversation."""
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A question answered from sources, searched all at once."""
+
+    question: str
+    model: ModelRef
+    library: str = "default"
+    sources: tuple[str, ...] = ("vector", "keyword", "files")
+    paths: tuple[str, ...] = ()
+    """Files or folders the ``files`` source searches on disk, besides those the library was made from."""
+    source_timeout: float = 5.0
+    """Seconds each source has."""
+    passages: int = 6
+    """How many fused passages the answer may cite."""
+    use_cache: bool = True
+
+
+class Research(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The research agent: fetch every place at once, summarise each as soon as it is there, combine into a report."""
+
+    task: str
+    model: ModelRef
+    places: tuple[str, ...]
+    """URLs, file paths, or ``library:NAME`` for a question to a library."""
+    fetch_timeout: float = 30.0
+    use_cache: bool = True
+
+
+class Index(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Add files, folders or URLs to a library, or refresh those it has."""
+
+    places: tuple[str, ...]
+    library: str = "default"
+
+
+Request = Chat | Ask | Research | Index

@@ -1,0 +1,222 @@
+"""Runs and steps: what was asked for, and the pieces of it that can wait, overlap, fail and be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from array import array
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from agents.errors import CallError, LateError, StrettoError
+from agents.events import (
+    FirstToken,
+    Found,
+    Hit,
+    Level,
+    Log,
+    Outcome,
+    Retried,
+    RunEnded,
+    RunKind,
+    StepEnded,
+    StepKind,
+    StepQueued,
+    StepStarted,
+    Timings,
+    Usage,
+)
+from agents.text import TextBuffer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from agents.requests import Request
+    from agents.stream import EventStream
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_run_id() -> str:
+    """Return an identity that sorts by time: 9 characters of milliseconds, 5 of chance, in Crockford's base 32."""
+    number = int(time.time() * 1000) << 25 | int.from_bytes(os.urandom(4), "big") & 0x1FFFFFF
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(65, -1, -5))
+
+
+class Run:
+    """One thing a person asked for. Made by the engine; everything it does is an event on the stream."""
+
+    def __init__(self, request: Request, kind: RunKind, title: str, stream: EventStream, clock: Callable[[], float]) -> None:
+        self.id = new_run_id()
+        self.request = request
+        self.kind: RunKind = kind
+        self.title = title
+        self.steps: dict[str, Step] = {}
+        self.stream = stream
+        self.clock = clock
+        self.began = clock()
+        self.ended: asyncio.Future[RunEnded] = asyncio.get_running_loop().create_future()
+        self._numbers = itertools.count(1)
+        self._task: asyncio.Task[Any] | None = None
+
+    def bind(self, task: asyncio.Task[Any]) -> None:
+        """Tell the run which task executes it; the engine's own business."""
+        self._task = task
+
+    def step(self, kind: StepKind, name: str, *, parent: Step | None = None, lane: str = "") -> Step:
+        """Return a new step, queued from now on. Use it as a context manager: leaving it ends the step."""
+        step = Step(self, f"{self.id}.{next(self._numbers)}", kind, name, parent, lane)
+        self.steps[step.id] = step
+        return step
+
+    def cancel(self, step: str | None = None) -> None:
+        """Stop the whole run, or one step and what it waits for; requests upstream are closed at once, text is kept."""
+        if step is not None:
+            self.steps[step].stop()
+        elif self._task is not None:
+            self._task.cancel()
+
+    async def wait(self) -> RunEnded:
+        """Wait for the end of the run; cancelling the wait does not cancel the run."""
+        return await asyncio.shield(self.ended)
+
+    @property
+    def busy(self) -> float:
+        """Sum of the leaf steps' own seconds so far."""
+        parents = {step.parent.id for step in self.steps.values() if step.parent}
+        return sum(step.timings().busy for step in self.steps.values() if step.id not in parents)
+
+
+class Step:
+    """One piece of a run, and the only way to say what happens to it.
+
+    ``with run.step(...) as step`` ends it on leaving: ``done``, or by the exception: :class:`CallError` (``cut`` when its kind is),
+    :class:`LateError` or :class:`TimeoutError` (``late``), cancellation (``cancelled``), anything else ``failed``. Exceptions pass
+    through, except a cancellation asked for by :meth:`stop`: that ends this step alone, and the code after the block goes on.
+    """
+
+    def __init__(self, run: Run, id: str, kind: StepKind, name: str, parent: Step | None, lane: str) -> None:  # noqa: A002
+        self.run, self.id, self.kind, self.name, self.parent, self.lane = run, id, kind, name, parent, lane
+        self.text = TextBuffer()
+        self.outcome: Outcome | None = None
+        self.attempts = 0
+        self.hits: tuple[Hit, ...] = ()
+        self._finish: dict[str, Any] = {}
+        self._queued = run.clock()
+        self._started: float | None = None
+        self._first: float | None = None
+        self._last: float | None = None
+        self._gaps = array("f")
+        self._ended: Timings | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._stopped = False
+        self._emit(StepQueued, kind=kind, name=name, parent=parent.id if parent else None, lane=lane)
+
+    def _emit(self, kind: type[Any], /, **fields: Any) -> None:
+        self.run.stream.emit(kind, run=self.run.id, step=self.id, **fields)
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        task, self._task = self._task, None
+        self._end(error)
+        if isinstance(error, asyncio.CancelledError) and self._stopped and task is not None:
+            return task.uncancel() == 0
+        return False
+
+    def _end(self, error: BaseException | None) -> None:
+        self._ended = self.timings()
+        self._gaps = array("f")
+        self.outcome = outcome_of(error)
+        fields: dict[str, Any] = dict(self._finish)
+        if error is not None and not isinstance(error, asyncio.CancelledError):
+            fields["error"] = str(error) if isinstance(error, StrettoError) else f"{type(error).__name__}: {error}"
+            fields["error_kind"] = error.kind if isinstance(error, CallError) else None
+        self._emit(StepEnded, outcome=self.outcome, attempts=max(self.attempts, 1), timings=self._ended, **fields)
+
+    def stop(self) -> None:
+        """End this step as ``cancelled`` without touching the rest of the run. Does nothing once it ended."""
+        if self._task is not None and not self._stopped:
+            self._stopped = True
+            self._task.cancel()
+
+    def start(self) -> None:
+        """Say that an attempt begins now: the queue has let it through."""
+        self.attempts += 1
+        if self._started is None:
+            self._started = self.run.clock()
+        self._emit(StepStarted, attempt=self.attempts, offset=len(self.text))
+
+    def write(self, piece: str) -> None:
+        """Add text to the step."""
+        if not piece:
+            return
+        now = self.run.clock()
+        if self._first is None:
+            self._first = now
+            self._emit(FirstToken)
+        elif self._last is not None:
+            self._gaps.append(now - self._last)
+        self._last = now
+        self.run.stream.write(self.run.id, self.id, self.text, piece)
+
+    def log(self, message: str, level: Level = "info") -> None:
+        """Tell a person in one line what the step is doing."""
+        self._emit(Log, level=level, message=message)
+
+    def found(self, hits: tuple[Hit, ...]) -> None:
+        """Say what passages the step found, best first."""
+        self.hits = hits
+        self._emit(Found, hits=hits)
+
+    def retried(self, reason: str, delay: float) -> None:
+        """Say that the present attempt failed and another follows after ``delay`` seconds."""
+        self._emit(Retried, attempt=self.attempts, reason=reason, delay=delay)
+
+    def finish(
+        self,
+        *,
+        finish: str | None = None,
+        usage: Usage | None = None,
+        cost: float | None = None,
+        cached: bool = False,
+        joined: bool = False,
+    ) -> None:
+        """Record what is known of a model call's end, to be carried by :class:`StepEnded`; the block's exit ends the step."""
+        self._finish = {"finish": finish, "usage": usage, "cost": cost, "cached": cached, "joined": joined}
+
+    def timings(self) -> Timings:
+        """Return the step's times so far; a step that has not ended counts as ending now."""
+        if self._ended is not None:
+            return self._ended
+        gaps = sorted(self._gaps)
+        return Timings(
+            queued=self._queued,
+            started=self._started,
+            first=self._first,
+            ended=self.run.clock(),
+            itl_mean=sum(gaps) / len(gaps) if gaps else None,
+            itl_p95=gaps[min(int(len(gaps) * 0.95), len(gaps) - 1)] if gaps else None,
+        )
+
+
+def outcome_of(error: BaseException | None) -> Outcome:
+    """Return how a step or run ended that left its block with ``error``."""
+    if error is None:
+        return "done"
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    if isinstance(error, CallError) and error.kind == "cut":
+        return "cut"
+    return "late" if isinstance(error, LateError | TimeoutError) else "failed"
+
+
+def request_json(request: Request) -> str:
+    """Return the request as JSON, as the journal keeps it."""
+    return msgspec.json.encode(request).decode()

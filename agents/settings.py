@@ -1,0 +1,107 @@
+"""The shapes of configuration. How files, environment and flags become one of these is :mod:`agents.config`'s business."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Timeouts(_Table, frozen=True, kw_only=True):
+    """Seconds a model call may spend in each of its phases."""
+
+    connect: float = 5.0
+    first_token: float = 120.0
+    idle: float = 60.0
+    """Longest silence between two pieces of text; keep-alive comments do not count as text."""
+    total: float = 900.0
+
+
+class Price(_Table, frozen=True, kw_only=True):
+    """Price per million tokens."""
+
+    input: float = 0.0
+    output: float = 0.0
+
+
+EndpointKind = Literal["openai", "embedded"]
+
+
+class Endpoint(_Table, frozen=True, kw_only=True):
+    """One server that speaks the OpenAI API."""
+
+    base_url: str = ""
+    """Ends in ``/v1`` for most servers. Empty only for the embedded one, which is started when first needed."""
+    kind: EndpointKind = "openai"
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; never the key itself."""
+    concurrency: int = 8
+    """Calls in flight at once."""
+    timeout: Timeouts = Timeouts()
+    price: Price | None = None
+    models: tuple[str, ...] = ()
+    """Model names offered without asking the server; empty asks it."""
+    embedding_model: str | None = None
+    """A model for ``/embeddings``, offered to libraries as ``endpoint/model``."""
+    max_retries: int = 2
+    """Further attempts after a retryable failure that came before any text; 0 turns retries off."""
+
+
+class Defaults(_Table, frozen=True, kw_only=True):
+    """What is used where a command line or a screen names nothing."""
+
+    models: tuple[str, ...] = ()
+    """As written: ``endpoint/model[,param=value]``. Empty: what discovery finds."""
+    max_tokens: int = 400
+    temperature: float | None = None
+    system: str | None = None
+    cache: bool = True
+    cache_ttl: float = 7 * 86400.0
+    """Seconds a cached answer stays valid."""
+
+
+class Screen(_Table, frozen=True, kw_only=True):
+    """How the dashboard looks."""
+
+    theme: str = "stretto-dark"
+    fps: int = 20
+    """How often streaming panes are redrawn each second."""
+
+
+class LibrarySettings(_Table, frozen=True, kw_only=True):
+    """How documents are cut and embedded."""
+
+    embeddings: str = "static"
+    """``static`` for the built-in vectors, or ``endpoint/model``."""
+    chunk_chars: int = 900
+    overlap_chars: int = 120
+    source_timeout: float = 5.0
+
+
+class Settings(_Table, frozen=True, kw_only=True):
+    """The whole configuration, merged."""
+
+    defaults: Defaults = Defaults()
+    endpoints: dict[str, Endpoint] = {}
+    screen: Screen = Screen()
+    library: LibrarySettings = LibrarySettings()
+
+
+class Locations(msgspec.Struct, frozen=True, kw_only=True):
+    """Where stretto keeps things. ``STRETTO_CONFIG`` and ``STRETTO_DATA_DIR`` move the first two."""
+
+    config: Path
+    data: Path
+    """Folder, mode 0700: the database, logs and lock files."""
+    themes: Path
+    """The person's own theme files."""
+
+    @property
+    def database(self) -> Path:
+        """The one SQLite file."""
+        return self.data / "stretto.db"

@@ -1,0 +1,51 @@
+"""The text of one step as it grows: appended once, read by any number of readers as ranges."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+_FOLD_AT = 1024
+
+
+class TextBuffer:
+    """Append-only text addressed by character offset.
+
+    Readers hold offsets, not copies, so a reader that lags by a megabyte costs two integers.
+    """
+
+    __slots__ = ("_chunks", "_length", "_starts")
+
+    def __init__(self) -> None:
+        self._chunks: list[str] = []
+        self._starts: list[int] = []
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, piece: str) -> None:
+        """Add ``piece`` at the end."""
+        if not piece:
+            return
+        self._chunks.append(piece)
+        self._starts.append(self._length)
+        self._length += len(piece)
+        if len(self._chunks) >= _FOLD_AT:
+            self._chunks = ["".join(self._chunks)]
+            self._starts = [0]
+
+    def slice(self, start: int, end: int | None = None) -> str:
+        """Return the characters from ``start`` up to, not including, ``end``."""
+        end = self._length if end is None else min(end, self._length)
+        if start >= end:
+            return ""
+        index = bisect_right(self._starts, start) - 1
+        parts: list[str] = []
+        while index < len(self._chunks) and self._starts[index] < end:
+            base = self._starts[index]
+            parts.append(self._chunks[index][max(start - base, 0) : end - base])
+            index += 1
+        return "".join(parts)
+
+    def __str__(self) -> str:
+        return "".join(self._chunks)

@@ -1,0 +1,1 @@
+"""The measurements behind docs/BENCHMARKS.md; each module is one command."""

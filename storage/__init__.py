@@ -1,0 +1,1 @@
+"""What lasts: one SQLite file through aiosqlite. Knows no model and no screen."""

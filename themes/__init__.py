@@ -1,0 +1,1 @@
+"""Theme files and the app's stylesheet, as data."""
