@@ -82,6 +82,8 @@ class Engine:
     def _conclude(self, run: Run, task: asyncio.Task[tuple[Outcome, str | None]]) -> None:
         outcome, message = ("cancelled", None) if task.cancelled() else task.result()
         del self.runs[run.id]
+        for step in run.steps.values():
+            step.abandon()
         ended = self.stream.emit(RunEnded, run=run.id, outcome=outcome, error=message, wall=self.clock() - run.began, busy=run.busy)
         run.ended.set_result(ended)
 

@@ -146,6 +146,11 @@ class Step:
             self._stopped = True
             self._task.cancel()
 
+    def abandon(self) -> None:
+        """End a step whose block was never entered, because its run was cancelled before the step's task began."""
+        if self._ended is None:
+            self._end(asyncio.CancelledError())
+
     def start(self) -> None:
         """Say that an attempt begins now: the queue has let it through."""
         self.attempts += 1

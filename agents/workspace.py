@@ -6,61 +6,132 @@ import asyncio
 from typing import TYPE_CHECKING, Self
 
 from agents.engine import Engine
+from agents.gpu import GpuProbe
+from agents.lag import LagProbe
+from agents.metrics import Metrics
 from agents.requests import Ask, Chat, Index, Research
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from storage.store import Store
-
-    from agents.journal import Journal
     from agents.models.service import Models
     from agents.retrieval.library import Library
     from agents.runs import Run
     from agents.settings import Locations, Settings
+    from storage.history import RunHistory
 
 
 class Workspace:
-    """An async context manager around engine, models, store and library.
+    """An async context manager around engine, journal, models, store and library.
 
     Entering opens nothing, so the first frame can be drawn; :meth:`open` (or the first run) opens the store and imports what
-    calls need. Leaving cancels what runs, lets the journal finish, closes the store and stops the embedded model.
+    calls need. Leaving cancels what runs, lets the journal finish, stops the embedded model and closes the store.
     """
+
+    models: Models
+    """Set by :meth:`open`, like ``library`` and ``history``."""
+    library: Library
+    history: RunHistory
 
     def __init__(self, settings: Settings, locations: Locations) -> None:
         self.settings = settings
         self.locations = locations
         self.engine = Engine({Chat: self._chat, Ask: self._ask, Research: self._research, Index: self._index})
+        self.metrics = Metrics(self.engine.clock)
+        self.lag = LagProbe()
+        self.gpu = GpuProbe()
+        self.opened = False
+        self._reader = self.engine.subscribe()
         self._group: asyncio.TaskGroup
-        self._opening: asyncio.Task[None] | None = None
-        self._store: Store | None = None
-        self._models: Models | None = None
-        self._library: Library | None = None
-        self._journal: Journal | None = None
+        self._background: list[asyncio.Task[None]] = []
+        self._opening: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._group = await asyncio.TaskGroup().__aenter__()
         await self.engine.__aenter__()
+        self._group.create_task(self.metrics.run(self.engine.subscribe()), name="metrics")
+        self._background = [
+            self._group.create_task(self.lag.run(), name="loop lag"),
+            self._group.create_task(self.gpu.run(), name="gpu"),
+        ]
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        raise NotImplementedError
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.engine.__aexit__(None, None, None)
+        finally:
+            for task in self._background:
+                task.cancel()
+            await self._group.__aexit__(kind, error, trace)
 
     async def open(self) -> None:
         """Open the store and the services, once; concurrent callers wait for the same opening.
 
         Raises :class:`storage.store.StoreError` when the data folder cannot be used.
         """
-        raise NotImplementedError
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_future()
+            self._group.create_task(self._serve(self._opening), name="services")
+        await asyncio.shield(self._opening)
+
+    async def _serve(self, opening: asyncio.Future[None]) -> None:
+        # One task enters and leaves all services, because a task group inside them must be left by the task that entered it.
+        try:
+            # Importing in a thread: the modules bring numpy and aiosqlite, and the loop has a screen to draw meanwhile.
+            await asyncio.to_thread(_import_services)
+            from agents.journal import Journal
+            from agents.models.service import Models
+            from agents.retrieval.library import Library
+            from storage.cache import ResponseCache
+            from storage.history import RunHistory
+            from storage.store import Store
+
+            async with (
+                Store(self.locations.database) as store,
+                Models(self.settings, self.locations, ResponseCache(store)) as models,
+                Library(store, self.settings, models) as library,
+            ):
+                self.models, self.library, self.history = models, library, RunHistory(store)
+                self.opened = True
+                opening.set_result(None)
+                await Journal(self.engine.stream, store, self._reader).run()
+        except Exception as error:
+            if opening.done():
+                raise
+            self._reader.close()
+            opening.set_exception(error)
+            opening.exception()  # seen: whoever calls open() is told, and a person may leave before anyone does
 
     async def _chat(self, run: Run) -> None:
-        raise NotImplementedError
+        from agents.chat import chat
+
+        await self.open()
+        await chat(run, self.models)
 
     async def _ask(self, run: Run) -> None:
-        raise NotImplementedError
+        await self.open()
+        from agents.retrieval.ask import ask
+
+        await ask(run, self.library, self.models)
 
     async def _research(self, run: Run) -> None:
-        raise NotImplementedError
+        await self.open()
+        from agents.research import research
+
+        await research(run, self.library, self.models)
 
     async def _index(self, run: Run) -> None:
-        raise NotImplementedError
+        await self.open()
+        await self.library.index(run)
+
+
+def _import_services() -> None:
+    import agents.journal
+    import agents.models.service
+    import agents.research
+    import agents.retrieval.ask
+    import agents.retrieval.library
+    import storage.history
+    import storage.store  # noqa: F401
