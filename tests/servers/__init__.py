@@ -1,0 +1,1 @@
+"""Loopback servers with known behaviour: exact pacing for measurements, exact faults for tests."""
