@@ -1,0 +1,33 @@
+"""Figures as a person reads them: short, with a unit, and a dash where there is no data."""
+
+from __future__ import annotations
+
+NONE = "–"
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration: ``85 ms``, ``1.24 s``, ``75 s``, ``12 min``."""
+    if value is None:
+        return NONE
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    if value < 10:
+        return f"{value:.2f} s"
+    return f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min"
+
+
+def percent(value: float | None) -> str:
+    """Return a share of one as whole percent."""
+    return NONE if value is None else f"{value * 100:.0f} %"
+
+
+def rate(value: float | None, unit: str) -> str:
+    """Return a rate with its unit."""
+    if value is None:
+        return f"{NONE} {unit}"
+    return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+
+
+def gib(value: float | None) -> str:
+    """Return bytes as GiB."""
+    return NONE if value is None else f"{value / 2**30:.1f} GiB"

@@ -1,0 +1,1 @@
+"""Screens that stand over the dashboard: help and the passage behind a citation."""

@@ -1,0 +1,83 @@
+"""The dashboard: tabs, one view at a time, the prompt line, the status line and the keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import ContentSwitcher, Footer, Static
+
+from tui.views.agents import AgentsView
+from tui.views.ask import AskView
+from tui.views.compare import CompareView
+from tui.widgets.prompt_line import PromptLine
+from tui.widgets.status_line import StatusLine
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from agents.workspace import Workspace
+    from tui.feed import Feed
+    from tui.views.view import View
+
+
+class Dashboard(Screen[None]):
+    """Holds the three views and the one prompt line they share."""
+
+    AUTO_FOCUS = "PromptLine"
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (120, "-wide")]
+
+    def __init__(self, workspace: Workspace, feed: Feed) -> None:
+        super().__init__()
+        self.compare = CompareView(workspace, feed)
+        self.ask = AskView(workspace, feed)
+        self.agents = AgentsView(workspace, feed)
+        self.status = StatusLine(workspace)
+        self.prompt = PromptLine(placeholder=self.compare.placeholder)
+        self._tabs = Static(id="tabs", markup=False)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """All views, in the order of their tabs."""
+        return self.compare, self.ask, self.agents
+
+    @property
+    def view(self) -> View:
+        """The view on screen."""
+        current = self.query_one(ContentSwitcher).current
+        return next(view for view in self.views if view.id == current)
+
+    def compose(self) -> ComposeResult:
+        """Lay out from top to bottom."""
+        yield self._tabs
+        with ContentSwitcher(initial="compare"):
+            yield from self.views
+        with Horizontal(id="prompt"):
+            yield Static("›", id="mark", markup=False)
+            yield self.prompt
+        yield self.status
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Draw the tabs."""
+        self._draw_tabs()
+
+    def show(self, name: str) -> None:
+        """Bring a view to the screen; the others go on working."""
+        self.query_one(ContentSwitcher).current = name
+        self.prompt.placeholder = self.view.placeholder
+        self.prompt.focus()
+        self._draw_tabs()
+
+    def _draw_tabs(self) -> None:
+        parts: list[tuple[str, str]] = [(" stretto ", "bold $primary"), ("  ", "")]
+        for view in self.views:
+            parts += [(f" {view.title} ", "bold reverse" if view is self.view else "$text-muted"), (" ", "")]
+        self._tabs.update(Content.assemble(*parts))
+
+    def on_prompt_line_sent(self, event: PromptLine.Sent) -> None:
+        """Give the text to the view on screen."""
+        event.stop()
+        self.view.submit(event.text)

@@ -1,0 +1,165 @@
+"""Agents: the research agent's steps as a live tree, and beside it the text of the marked step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from agents.events import RunEnded, StepEnded, StepEvent, StepQueued
+from agents.requests import Research
+from tui.views.view import View
+from tui.widgets.answer_pane import AnswerPane
+from tui.widgets.step_log import StepLog
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from agents.events import AnyEvent
+    from agents.requests import ModelRef
+    from agents.runs import Run
+    from agents.workspace import Workspace
+    from tui.feed import Feed
+    from tui.widgets.stream_pane import StreamPane
+
+_EMPTY = """The research agent fetches every place at once, summarises each as soon as it is there, and combines a report.
+
+Type a task and name its places with @, as web addresses, or as library:NAME:
+
+How do these pages treat retries? @docs/architecture.md @README.md https://example.org/page
+
+Without places it asks the default library.
+"""
+
+
+class AgentsView(View):
+    """The step log over, or beside, the marked step's text."""
+
+    title: ClassVar[str] = "Agents"
+    placeholder: ClassVar[str] = "A task, and its places: @file @folder https://… library:NAME"
+
+    def __init__(self, workspace: Workspace, feed: Feed) -> None:
+        super().__init__(workspace, feed)
+        self.log_rows = StepLog()
+        self.text = AnswerPane("Report", empty=_EMPTY)
+        self.model: ModelRef | None = None
+        self._run: Run | None = None
+        self._task = ""
+        self._waiting: list[str] = []
+        self._chosen = False
+        self._names: dict[str, str] = {}
+
+    def compose(self) -> ComposeResult:
+        """Lay out the log and the text."""
+        yield self.log_rows
+        yield self.text
+
+    def panes(self) -> list[StreamPane]:
+        """Return the text beside the log."""
+        return [self.text.pane]
+
+    def set_model(self, model: ModelRef) -> None:
+        """Use ``model`` for summaries and report, and start what waited for it."""
+        self.model = model
+        self._next()
+
+    def submit(self, text: str) -> None:
+        """Start the research agent, or queue the task behind the one that runs."""
+        self._waiting.append(text)
+        self._next()
+
+    def _next(self) -> None:
+        if self._run is not None and not self._run.ended.done():
+            self.text.note(f"{len(self._waiting)} more waiting")
+            return
+        if not self._waiting:
+            return
+        if self.model is None:
+            self.text.note("waiting for a model")
+            return
+        task, places = parse_task(self._waiting.pop(0))
+        self._task, self._chosen = task, False
+        self._names.clear()
+        self.text.idle()
+        request = Research(task=task, model=self.model, places=places, use_cache=self.workspace.settings.defaults.cache)
+        self._run = self.feed.submit(request, self)
+
+    def handle(self, event: AnyEvent) -> None:
+        """Grow the tree; keep the text of the marked step in view."""
+        self.log_rows.handle(event)
+        if isinstance(event, StepQueued):
+            self._names[event.step] = event.name
+            if event.kind == "model" and not self._chosen:
+                self._show(event.step)
+        elif isinstance(event, RunEnded):
+            if event.error is not None:
+                self.text.failed(event.error)
+            if self._waiting:
+                self.call_next(self._next)
+        if isinstance(event, StepEvent) and event.step == self.log_rows.marked:
+            self._tell(event)
+        elif getattr(event, "step", None) == self.log_rows.marked and not isinstance(event, StepEvent):
+            self.text.handle(event)  # type: ignore[arg-type]  # of the others only Saved has a step
+
+    def _tell(self, event: StepEvent) -> None:
+        self.text.handle(event)
+        if isinstance(event, StepEnded) and not self._chosen:
+            running = (
+                [step for step in self._run.steps.values() if step.kind == "model" and step.outcome is None] if self._run else []
+            )
+            if running:
+                self._show(running[-1].id)
+
+    def _show(self, step: str) -> None:
+        if self._run is None or step not in self._run.steps:
+            return
+        self.log_rows.mark(step)
+        shown = self._run.steps[step]
+        self.text.title(self._names.get(step, "Step"))
+        text = str(shown.text)
+        if not text and shown.hits:
+            text = "\n\n".join(f"{hit.place}\n{hit.text}" for hit in shown.hits)
+        self.text.pane.set_text(text)
+
+    def on_step_log_marked(self, event: StepLog.Marked) -> None:
+        """Show the step a person marked, and stay with it."""
+        event.stop()
+        self._chosen = True
+        self._show(event.step)
+
+    def select_step(self, by: int) -> None:
+        """Mark a step further up or down."""
+        self.log_rows.move(by)
+
+    def flush(self, now: float) -> None:
+        """Draw what changed."""
+        self.log_rows.flush(now)
+        self.text.flush()
+
+    def stop(self) -> bool:
+        """Stop the run."""
+        if self._run is None or self._run.ended.done():
+            return False
+        self._run.cancel()
+        return True
+
+    def stop_all(self) -> None:
+        """Stop the run and forget the tasks that wait."""
+        self._waiting.clear()
+        self.stop()
+
+
+def parse_task(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the task, and the places named in it: ``@path``, web addresses and ``library:NAME``.
+
+    Places are taken out of the task's words; without any, the default library is the place.
+    """
+    words: list[str] = []
+    places: list[str] = []
+    for word in text.split():
+        if word.startswith("@") and len(word) > 1:
+            places.append(str(Path(word[1:]).expanduser().absolute()))
+        elif word.startswith(("http://", "https://", "library:")):
+            places.append(word)
+        else:
+            words.append(word)
+    return " ".join(words), tuple(places) or ("library:default",)

@@ -1,0 +1,172 @@
+"""Compare and chat: the same prompt to one to eight panes, each a conversation with its own model and parameters."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, ClassVar
+
+from agents.events import RunEnded, Saved, StepEvent, StepQueued
+from agents.requests import Chat, Lane, Message
+from tui.views.view import View
+from tui.widgets.compare_pane import ComparePane
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+
+    from agents.events import AnyEvent
+    from agents.requests import ModelRef
+    from agents.runs import Run
+    from agents.workspace import Workspace
+    from tui.feed import Feed
+    from tui.widgets.stream_pane import StreamPane
+
+MOST_PANES = 8
+_NARROWEST = 34
+"""Columns a pane needs to read well; a narrower grid gets fewer columns and more rows."""
+
+
+class CompareView(View):
+    """The grid of panes."""
+
+    title: ClassVar[str] = "Compare"
+    placeholder: ClassVar[str] = "Ask every pane at once; Enter sends"
+
+    def __init__(self, workspace: Workspace, feed: Feed) -> None:
+        super().__init__(workspace, feed)
+        self._run: Run | None = None
+        self._waiting: deque[str] = deque()
+        self._lanes: dict[str, ComparePane] = {}
+        self._starting: deque[ComparePane] = deque()
+        self._panes: list[ComparePane] = []
+
+    @property
+    def models(self) -> list[ModelRef]:
+        """The model of each pane."""
+        return [pane.model for pane in self._panes]
+
+    def panes(self) -> list[StreamPane]:
+        """Return the panes' text widgets."""
+        return [pane.pane for pane in self._panes]
+
+    def set_models(self, models: Sequence[ModelRef]) -> None:
+        """Make a pane for each model, and ask what waited for them."""
+        for model in models[:MOST_PANES]:
+            self.add(model)
+        self._next()
+
+    def add(self, model: ModelRef) -> bool:
+        """Add a pane; False when there are as many as there may be."""
+        if len(self._panes) >= MOST_PANES:
+            return False
+        pane = ComparePane(model)
+        self._panes.append(pane)
+        self.mount(pane)
+        if len(self._panes) == 1:
+            self.call_after_refresh(self.mark_pane, 0)
+        self._arrange()
+        return True
+
+    def remove_marked(self) -> None:
+        """Take the marked pane away, stopping what it runs; the last one stays."""
+        marked = self._marked()
+        if marked is None or len(self._panes) == 1:
+            return
+        if marked.step is not None and self._run is not None:
+            self._run.cancel(marked.step)
+        self._panes.remove(marked)
+        marked.remove()
+        self.mark_pane(0)
+        self._arrange()
+
+    def new_conversation(self) -> None:
+        """Forget the conversation in every pane; what runs is stopped."""
+        self.stop_all()
+        for pane in self._panes:
+            pane.clear()
+
+    def submit(self, text: str) -> None:
+        """Send the prompt to every pane, or queue it behind the turn that runs."""
+        self._waiting.append(text)
+        self._next()
+
+    def _next(self) -> None:
+        if self._run is not None or not self._waiting or not self._panes:
+            self._tell_waiting()
+            return
+        text = self._waiting.popleft()
+        system = self.workspace.settings.defaults.system
+        lanes = []
+        for pane in self._panes:
+            pane.asked(text)
+            head = (Message("system", system),) if system else ()
+            lanes.append(Lane(model=pane.model, messages=(*head, *pane.conversation)))
+        self._starting = deque(self._panes)
+        self._run = self.feed.submit(Chat(lanes=tuple(lanes), use_cache=self.workspace.settings.defaults.cache), self)
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        if self._panes and self._waiting:
+            self._panes[0].note(f"{len(self._waiting)} more waiting")
+
+    def handle(self, event: AnyEvent) -> None:
+        """Route a step's events to its pane; at the run's end start the next prompt."""
+        match event:
+            case StepQueued(step=step) if self._starting:
+                pane = self._lanes[step] = self._starting.popleft()
+                pane.handle(event)
+            case StepEvent(step=step) if step in self._lanes:
+                self._lanes[step].handle(event)
+            case RunEnded(run=run, error=error):
+                if error is not None:
+                    for pane in self._panes:
+                        pane.failed(error)
+                if self._run is not None and run == self._run.id:
+                    self._run = None
+                    self._starting.clear()
+                    self._next()
+            case Saved(step=step) if step in self._lanes:
+                self._lanes.pop(step).handle(event)
+            case _:
+                pass
+
+    def flush(self, now: float) -> None:
+        """Draw every pane that changed."""
+        for pane in self._panes:
+            pane.flush()
+
+    def _marked(self) -> ComparePane | None:
+        text = self.marked_pane()
+        return next((pane for pane in self._panes if pane.pane is text), None)
+
+    def stop(self) -> bool:
+        """Stop the marked pane; when it is idle, the first one that runs."""
+        marked = self._marked()
+        candidates = [marked, *self._panes] if marked else self._panes
+        for pane in candidates:
+            if pane is not None and pane.step is not None and self._run is not None:
+                self._run.cancel(pane.step)
+                return True
+        return False
+
+    def stop_all(self) -> None:
+        """Stop the turn that runs and forget the prompts that wait."""
+        self._waiting.clear()
+        if self._run is not None:
+            self._run.cancel()
+        self._tell_waiting()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Give the grid as many columns as read well."""
+        self._arrange(event.size.width)
+
+    def _arrange(self, width: int | None = None) -> None:
+        count = max(len(self._panes), 1)
+        width = self.size.width if width is None else width
+        fit = max(width // _NARROWEST, 1)
+        columns = next((n for n in range(1, fit + 1) if n * n >= count), fit)
+        if count <= fit and count <= 3:
+            columns = count
+        self.styles.grid_size_columns = columns
+        self.styles.grid_size_rows = -(-count // columns)

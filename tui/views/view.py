@@ -1,0 +1,66 @@
+"""What every room of the dashboard offers to the app around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.containers import Container
+
+if TYPE_CHECKING:
+    from agents.events import AnyEvent
+    from agents.workspace import Workspace
+    from tui.feed import Feed
+    from tui.widgets.stream_pane import StreamPane
+
+
+class View(Container):
+    """A room: it takes the prompt line's text, and the events of the runs it started."""
+
+    title: ClassVar[str] = ""
+    placeholder: ClassVar[str] = ""
+
+    def __init__(self, workspace: Workspace, feed: Feed) -> None:
+        super().__init__(id=self.title.lower())
+        self.workspace = workspace
+        self.feed = feed
+
+    def submit(self, text: str) -> None:
+        """Do what the prompt line's text asks for; never blocks, and what cannot start yet waits its turn."""
+        raise NotImplementedError
+
+    def handle(self, event: AnyEvent) -> None:
+        """Take one event of a run of this view."""
+        raise NotImplementedError
+
+    def flush(self, now: float) -> None:
+        """Draw what changed since the last frame."""
+        raise NotImplementedError
+
+    def stop(self) -> bool:
+        """Stop what is marked, keeping its text; return whether there was anything to stop."""
+        raise NotImplementedError
+
+    def stop_all(self) -> None:
+        """Stop everything this view runs."""
+        raise NotImplementedError
+
+    def panes(self) -> list[StreamPane]:
+        """Return the panes of text, in the order they are walked; the marked one is found by its class ``-marked``."""
+        raise NotImplementedError
+
+    def marked_pane(self) -> StreamPane | None:
+        """Return the pane that keys act on."""
+        panes = self.panes()
+        return next((pane for pane in panes if pane.has_class("-marked")), panes[0] if panes else None)
+
+    def mark_pane(self, by: int) -> None:
+        """Mark another pane, ``by`` places further round."""
+        panes = self.panes()
+        marked = self.marked_pane()
+        if not panes or marked is None:
+            return
+        target = panes[(panes.index(marked) + by) % len(panes)]
+        for pane in panes:
+            pane.set_class(pane is target, "-marked")
+            if pane.parent is not None:
+                pane.parent.set_class(pane is target, "-marked")  # type: ignore[attr-defined]  # parents are widgets

@@ -1,0 +1,59 @@
+"""One pane of Compare: a conversation with one model, as it streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agents.events import Saved, StepEnded, StepEvent, StepQueued, StepStarted, Text
+from agents.requests import Message
+from tui.widgets.answer_pane import AnswerPane
+
+if TYPE_CHECKING:
+    from agents.requests import ModelRef
+
+
+class ComparePane(AnswerPane):
+    """An answer pane that remembers the turns before."""
+
+    def __init__(self, model: ModelRef) -> None:
+        super().__init__(str(model), empty="No answer yet.")
+        self.model = model
+        self.conversation: list[Message] = []
+        self.step: str | None = None
+        """The step that runs here, while it does."""
+        self._answer: list[str] = []
+
+    def clear(self) -> None:
+        """Start a new conversation."""
+        self.conversation.clear()
+        self.pane.clear()
+        self.idle()
+
+    def asked(self, prompt: str) -> None:
+        """Add the person's message."""
+        self.conversation.append(Message("user", prompt))
+        self.pane.append(f"{self.gap()}› {prompt}\n\n")
+        self._answer.clear()
+
+    def handle(self, event: StepEvent | Saved) -> None:
+        """Take one event of the step, and keep what it says for the turns to come."""
+        match event:
+            case StepQueued(step=step):
+                self.step = step
+            case StepStarted(attempt=attempt) if attempt > 1 and self._answer:
+                self.pane.append(f"{self.gap()}[attempt {attempt}]\n")
+                self._answer.clear()
+            case Text(text=text):
+                self._answer.append(text)
+            case _:
+                pass
+        super().handle(event)
+
+    def ended(self, event: StepEnded) -> None:
+        """Keep the answer as a turn; one that never came takes its question with it, so that it can be sent again."""
+        super().ended(event)
+        self.step = None
+        if answer := "".join(self._answer):
+            self.conversation.append(Message("assistant", answer))
+        elif self.conversation:
+            self.conversation.pop()

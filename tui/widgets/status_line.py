@@ -1,0 +1,72 @@
+"""Two lines that are always true: what the queue, the models and the cache do, and what the machine does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widget import Widget
+
+from tui.figures import gib, percent, seconds
+from tui.safe import safe_line
+
+if TYPE_CHECKING:
+    from agents.workspace import Workspace
+
+_LAG_ALARM = 0.05
+
+
+class StatusLine(Widget):
+    """Reads figures on a clock and draws them; holds none of its own."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self.notice = ""
+        """One line that stands before the figures: what is being opened, or what went wrong."""
+
+    def render(self) -> Content:
+        """Return both lines, cut at the widget's width."""
+        width = max(self.size.width - 1, 1)
+        return Content("\n").join([_fit(self._calls(), width), _fit(self._machine(), width)])
+
+    def _calls(self) -> list[tuple[str, str, str]]:
+        workspace, figures = self._workspace, self._workspace.metrics.snapshot()
+        loads = workspace.models.load() if workspace.opened else ()
+        lag = workspace.lag.snapshot()
+        late = lag.p99 is not None and lag.p99 > _LAG_ALARM
+        estimate = "≈" if figures.tokens_per_second_estimated and figures.tokens_per_second else ""
+        rate = "–" if figures.tokens_per_second is None else f"{estimate}{figures.tokens_per_second:.0f}"
+        return [
+            ("queue", str(sum(load.depth for load in loads)), ""),
+            ("in flight", str(sum(load.in_flight for load in loads)), ""),
+            ("tok/s", rate, ""),
+            ("TTFT", seconds(figures.ttft.p50), ""),
+            ("P95", seconds(figures.total.p95), ""),
+            ("cache", percent(figures.hit_rate), ""),
+            ("lag", seconds(lag.p99) + (" late!" if late else ""), "$warning" if late else ""),
+        ]
+
+    def _machine(self) -> list[tuple[str, str, str]]:
+        machine = self._workspace.gpu.snapshot()
+        items: list[tuple[str, str, str]] = []
+        for gpu in machine.gpus:
+            memory = f"{gib(gpu.memory_used)} of {gib(gpu.memory_total)}"
+            use = "–" if gpu.utilisation is None else f"{gpu.utilisation:.0f} %"
+            items.append((f"GPU {gpu.index}", f"{use} {memory}", ""))
+        items.append(("CPU", "–" if machine.cpu_percent is None else f"{machine.cpu_percent:.0f} %", ""))
+        items.append(("memory", f"{gib(machine.memory_used)} of {gib(machine.memory_total)}", ""))
+        if machine.reason is not None:
+            items.append(("no GPU:", safe_line(machine.reason, 120), ""))
+        if self.notice:
+            items.insert(0, ("", safe_line(self.notice, 160), "$warning"))
+        return items
+
+
+def _fit(items: list[tuple[str, str, str]], width: int) -> Content:
+    """Return the items on one line, with less room between them where it is short."""
+    gap = "   " if sum(len(name) + len(value) + 4 for name, value, _ in items) <= width else " "
+    parts: list[Content | str | tuple[str, str]] = []
+    for name, value, style in items:
+        parts += [(f"{name} ", "$text-muted") if name else "", (value, style or "$foreground"), gap]
+    return Content.assemble(*parts).truncate(width, ellipsis=True)
