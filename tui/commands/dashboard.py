@@ -1,0 +1,41 @@
+"""``stretto`` without a command: the dashboard."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from tui.commands import arguments
+
+if TYPE_CHECKING:
+    import argparse
+
+DESCRIPTION = """A terminal workspace where prompts, retrieval and agents run overlapped.
+Without a command it opens the dashboard."""
+
+EXAMPLES = ""  # the examples of the whole program stand in its place
+
+
+def configure(parser: arguments.CommandParser) -> None:
+    """Describe the arguments."""
+    arguments.add_model(parser, several=True)
+    parser.add_argument("--theme", metavar="T", help="the dashboard's theme, for example stretto-dark or stretto-light")
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+
+
+def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
+    """Open the dashboard."""
+    if args.version:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"stretto {version('stretto')}\n")
+        return 0
+    if not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
+        parser.error("the dashboard needs a terminal; without one use: stretto run PROMPT")
+    from agents.models.names import parse_model
+
+    from agents.config import load
+    from tui.app import run_dashboard
+
+    settings, locations = load(arguments.flags(args))
+    return run_dashboard(settings, locations, tuple(parse_model(name) for name in args.models))

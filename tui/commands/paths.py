@@ -1,0 +1,51 @@
+"""``stretto paths``: where stretto keeps things."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.commands import arguments
+
+if TYPE_CHECKING:
+    import argparse
+
+DESCRIPTION = (
+    """Print where stretto keeps things. STRETTO_CONFIG and STRETTO_DATA_DIR move the configuration file and the data folder."""
+)
+
+EXAMPLES = """\
+  stretto paths
+  stretto paths --json | jq -r .database
+  STRETTO_DATA_DIR=/tmp/try stretto paths"""
+
+
+def configure(parser: arguments.CommandParser) -> None:
+    """Describe the arguments."""
+    arguments.add_json(parser, "print one JSON object")
+
+
+def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:  # noqa: ARG001
+    """Print them."""
+    from pathlib import Path
+
+    import msgspec
+
+    from agents.locations import PROJECT_FILE, find_locations
+    from tui.faults import LOG_NAME
+    from tui.terminal import Terminal, table
+
+    locations = find_locations()
+    places = {
+        "config": locations.config,
+        "project": Path.cwd() / PROJECT_FILE,
+        "themes": locations.themes,
+        "data": locations.data,
+        "database": locations.database,
+        "log": locations.data / LOG_NAME,
+    }
+    if args.json:
+        Terminal().print(msgspec.json.encode({name: str(path) for name, path in places.items()}).decode())
+        return 0
+    rows = [(name, str(path), "" if path.exists() else "(not there)") for name, path in places.items()]
+    Terminal().print(table(rows))
+    return 0

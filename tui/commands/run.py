@@ -1,0 +1,78 @@
+"""``stretto run``: a prompt to one model or several at once, the answers on standard output."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from agents.errors import InputError
+from tui.commands import arguments
+
+if TYPE_CHECKING:
+    import argparse
+
+    from tui.commands.session import Session
+
+_STDIN_LIMIT = 16 << 20
+
+DESCRIPTION = """Send a prompt and print the answer as it comes. The prompt is the argument, or standard input, or both:
+the argument first, then standard input as its material. Only the answer goes to standard output."""
+
+EXAMPLES = """\
+  stretto run "Why is the sky blue? One sentence."
+  git diff | stretto run "Write a commit message for this change."
+  stretto run "Name three prime numbers." -m local/qwen3 -m local/llama3.2
+  stretto run "Tell a story." -m "embedded/smollm2,temperature=0.9" --max-tokens 80
+  stretto run "Hello" --json | jq -r 'select(.event == "text").text'"""
+
+
+def configure(parser: arguments.CommandParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument(
+        "prompt", metavar="PROMPT", nargs="?", type=arguments.text, help="what to ask; - or nothing: standard input"
+    )
+    arguments.add_model(parser, several=True)
+    parser.add_argument("--system", metavar="S", type=arguments.text, help="the system message")
+    arguments.add_sampling(parser)
+    arguments.add_json(parser)
+
+
+def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
+    """Ask and print."""
+    from agents.config import load
+    from tui.commands.session import perform
+    from tui.terminal import Terminal
+
+    settings, locations = load(arguments.flags(args))
+    prompt = read_prompt(args.prompt)
+    if not prompt:
+        parser.error("there is no prompt; give one as an argument or on standard input")
+    return perform(lambda session: _run(session, prompt, args), settings, locations, Terminal())
+
+
+async def _run(session: Session, prompt: str, args: argparse.Namespace) -> int:
+    from agents.requests import Chat, Lane, Message
+    from tui.commands.answers import Answers
+
+    models = await session.models(args)
+    system = session.settings.defaults.system
+    messages = ((Message("system", system),) if system else ()) + (Message("user", prompt),)
+    request = Chat(lanes=tuple(Lane(model=ref, messages=messages) for ref in models), use_cache=session.settings.defaults.cache)
+    answers = Answers(session.terminal, [str(ref) if len(models) > 1 else ref.name for ref in models], printing=not args.json)
+    end = await session.follow(request, answers.show, json=args.json)
+    return session.conclude(end) or int(answers.failed)
+
+
+def read_prompt(argument: str | None) -> str:
+    """Return the prompt from the argument, from standard input when it is no terminal, or from both."""
+    given = "" if argument in {None, "-"} else str(argument)
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+        return given.strip()
+    raw = sys.stdin.buffer.read(_STDIN_LIMIT + 1)
+    if len(raw) > _STDIN_LIMIT:
+        raise InputError("standard input is larger than 16 MiB; put long material in a library and use: stretto ask")
+    try:
+        material = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError("standard input is not UTF-8 text; convert it first, for example with iconv") from error
+    return "\n\n".join(part for part in (given.strip(), material.strip()) if part)

@@ -1,0 +1,218 @@
+"""The life of one command: a workspace around it, what signals do to it, and how its end becomes an exit code.
+
+The first signal stops the run, so that what came is kept and saved; the second leaves without waiting; a third ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from agents.errors import InputError
+from agents.events import AnyEvent, Outcome, RunEnded, Saved
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from agents.requests import ModelRef, Request
+    from agents.runs import Run
+    from agents.settings import Locations, Settings
+    from agents.stream import Subscription
+    from agents.workspace import Workspace
+    from tui.terminal import Terminal
+
+_SAVED_WITHIN = 30.0
+"""Seconds the journal has to confirm the end of a run."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stop:
+    """What a signal asks for. A context manager that hears signals while it is entered."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self.run: Run | None = None
+        self._heard = 0
+        self._task: asyncio.Task[object] | None = None
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            # A signal ignored from the start stays so: nohup means it.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._hear, number)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+    def _hear(self, number: int) -> None:
+        self._heard += 1
+        self.signal = self.signal or number
+        if self._heard == 1 and self.run is not None:
+            self.run.cancel()
+        elif self._task is not None:
+            self._task.cancel()
+        if self._heard == 2:
+            for other in _SIGNALS:
+                asyncio.get_running_loop().remove_signal_handler(other)
+                signal.signal(other, signal.SIG_DFL)
+
+    @property
+    def code(self) -> int:
+        """The exit code a shell expects of a program that a signal ended; 0 when none did."""
+        return 0 if self.signal is None else 128 + self.signal
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended, and whether that is on disk."""
+
+    run: str
+    outcome: Outcome
+    error: str | None
+    unsaved: str | None
+
+
+class Session:
+    """One command's workspace, terminal and signals."""
+
+    def __init__(self, workspace: Workspace, terminal: Terminal, stop: Stop) -> None:
+        self.workspace = workspace
+        self.settings = workspace.settings
+        self.terminal = terminal
+        self.stop = stop
+
+    async def models(self, args: argparse.Namespace) -> tuple[ModelRef, ...]:
+        """Return the models the arguments name, else the first of the defaults, each with all its parameters.
+
+        A parameter in a name on the command line wins over a flag; a flag wins over what a default's name says.
+        """
+        from agents.models.names import parse_model
+
+        named = tuple(parse_model(name) for name in args.models)
+        if not named:
+            self.terminal.status("looking for a model…")
+        refs = named or (await self.workspace.models.defaults())[:1]
+        if not refs:
+            raise InputError("no model was found; name one with -m or put an endpoint in the configuration (see: stretto models)")
+        return tuple(_complete(ref, args, self.settings, named=bool(named)) for ref in refs)
+
+    async def follow(self, request: Request, show: Callable[[AnyEvent], Awaitable[None]], *, json: bool = False) -> End:
+        """Run ``request``, give every event of it to ``show``, and return once its end is on disk.
+
+        With ``json`` every event is also printed, as a line.
+        """
+
+        async def print_and_show(event: AnyEvent) -> None:
+            await self._print_json(event)
+            await show(event)
+
+        with self.workspace.engine.subscribe() as reader:
+            run = self.stop.run = self.workspace.engine.submit(request)
+            try:
+                return await _follow(run, reader, print_and_show if json else show)
+            finally:
+                self.stop.run = None
+                self.terminal.clear()
+
+    async def _print_json(self, event: AnyEvent) -> None:
+        line = event_line(event)
+        if self.terminal.out_is_terminal:
+            await self.terminal.write(line.decode())
+        else:
+            await self.terminal.write_bytes(line)
+
+    def conclude(self, end: End) -> int:
+        """Say what went wrong with a run, if anything did, and return the exit code."""
+        if end.unsaved is not None:
+            self.terminal.complain(f"this run was not saved: {end.unsaved}")
+        if self.stop.signal is not None:
+            if end.unsaved is None:
+                self.terminal.complain(f"stopped; what came so far is kept: stretto runs show {end.run}")
+            return self.stop.code
+        if end.outcome != "done":
+            self.terminal.complain(end.error or f"the run ended as {end.outcome}; see: stretto runs show {end.run}")
+        return 0 if end.outcome == "done" and end.unsaved is None else 1
+
+
+async def _follow(run: Run, reader: Subscription, show: Callable[[AnyEvent], Awaitable[None]]) -> End:
+    ended: RunEnded | None = None
+    unsaved: str | None = None
+    while await _more(reader, _SAVED_WITHIN if ended else None):
+        for event in reader.drain(1):
+            if event.run != run.id:
+                continue
+            await show(event)
+            if isinstance(event, RunEnded):
+                ended = event
+            elif isinstance(event, Saved):
+                unsaved = unsaved or event.error
+                if event.step is None:
+                    return _end(run, ended, unsaved)
+    return _end(run, ended, unsaved or "the journal did not confirm it")
+
+
+def _end(run: Run, ended: RunEnded | None, unsaved: str | None) -> End:
+    if ended is None:
+        return End(run=run.id, outcome="cancelled", error=None, unsaved=unsaved)
+    return End(run=run.id, outcome=ended.outcome, error=ended.error, unsaved=unsaved)
+
+
+async def _more(reader: Subscription, within: float | None) -> bool:
+    try:
+        async with asyncio.timeout(within):
+            return await reader.wait()
+    except TimeoutError:
+        return False
+
+
+def _complete(ref: ModelRef, args: argparse.Namespace, settings: Settings, *, named: bool) -> ModelRef:
+    values: dict[str, int | float | None] = {}
+    for key in ("max_tokens", "temperature"):
+        own, flag = getattr(ref.params, key), getattr(args, key, None)
+        if own is None or (flag is not None and not named):
+            values[key] = flag if flag is not None else getattr(settings.defaults, key)
+    return msgspec.structs.replace(ref, params=msgspec.structs.replace(ref.params, **values))
+
+
+def event_line(event: AnyEvent) -> bytes:
+    """Return ``event`` as one line of JSON with its line end."""
+    try:
+        return msgspec.json.encode(event) + b"\n"
+    except UnicodeEncodeError:  # half a surrogate pair from outside: JSON in UTF-8 cannot hold it
+        import json
+
+        return json.dumps(msgspec.to_builtins(event), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def perform(work: Callable[[Session], Awaitable[int]], settings: Settings, locations: Locations, terminal: Terminal) -> int:
+    """Open a workspace, do ``work`` in it and return its exit code, or 128 and the signal that ended it."""
+    stop = Stop()
+    try:
+        return asyncio.run(_perform(work, settings, locations, terminal, stop))
+    except asyncio.CancelledError:
+        if stop.signal is None:
+            raise
+        return stop.code
+    finally:
+        terminal.clear()
+
+
+async def _perform(
+    work: Callable[[Session], Awaitable[int]], settings: Settings, locations: Locations, terminal: Terminal, stop: Stop
+) -> int:
+    from agents.workspace import Workspace
+
+    with stop:
+        async with Workspace(settings, locations) as workspace:
+            terminal.status("opening…")
+            await workspace.open()
+            return await work(Session(workspace, terminal, stop))
