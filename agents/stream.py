@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from agents.events import AnyEvent, Event, StepEvent, Text
@@ -48,7 +49,7 @@ class Subscription:
         self._waiting: deque[AnyEvent | _Range] = deque()
         self._open: dict[str, _Range] = {}
         self._wake = asyncio.Event()
-        self._closed = False
+        self._ending = asyncio.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +68,7 @@ class Subscription:
 
     def finish(self) -> None:
         """Let iteration end once everything waiting was read."""
-        self._closed = True
+        self._ending.set()
         self._wake.set()
 
     def put(self, event: AnyEvent) -> None:
@@ -107,11 +108,17 @@ class Subscription:
     async def wait(self) -> bool:
         """Wait until something can be drained; False when nothing ever will be again."""
         while not self._waiting:
-            if self._closed:
+            if self._ending.is_set():
                 return False
             self._wake.clear()
             await self._wake.wait()
         return True
+
+    async def pause(self, seconds: float) -> None:
+        """Let events gather for ``seconds``; returns at once when the subscription ends."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
 
     def __aiter__(self) -> AsyncIterator[AnyEvent]:
         return self
