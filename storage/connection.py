@@ -28,6 +28,7 @@ class ConnectionThread:
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._raw: sqlite3.Connection | None = None
+        self._stopped = threading.Event()
 
         def connector() -> sqlite3.Connection:
             self._raw = connect()
@@ -58,13 +59,13 @@ class ConnectionThread:
 
     async def query(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work``, which must only read, on the thread. Cancelling interrupts it, also between two of its statements."""
-        stopped = threading.Event()
+        stopped = self._stopped = threading.Event()
 
         def job(raw: sqlite3.Connection) -> T:
+            if stopped.is_set():
+                raise InterruptedError
             raw.set_progress_handler(stopped.is_set, _STEPS_BETWEEN_CHECKS)
             try:
-                if stopped.is_set():
-                    raise InterruptedError
                 return work(raw)
             finally:
                 raw.set_progress_handler(None, 0)
@@ -74,7 +75,6 @@ class ConnectionThread:
         try:
             return await self.call(job)
         except asyncio.CancelledError:
-            stopped.set()
             self.interrupt()
             raise
 
@@ -84,7 +84,8 @@ class ConnectionThread:
         return work(self._raw)
 
     def interrupt(self) -> None:
-        """Abort the statement that runs now, if one does."""
+        """Abort the statement that runs now, and with it the present query."""
+        self._stopped.set()
         if self._raw is not None:
             with suppress(sqlite3.ProgrammingError):
                 self._raw.interrupt()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,8 @@ def explain(error: Exception, path: Path) -> Exception:
         )
         return StoreError(text)
     if isinstance(error, OSError):
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return StoreError(_ADVICE[sqlite3.SQLITE_FULL].format(path=shown(path)))
         reason = (error.strerror or type(error).__name__).lower()
         return StoreError(f"{shown(path)} cannot be used ({reason}); check the folder's permissions, {_ELSEWHERE}")
     return error

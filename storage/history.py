@@ -101,7 +101,6 @@ class RunHistory:
 
 
 def _words(text: str) -> str:
-    """Return an FTS5 query for all words of ``text``, none of which is read as an operator."""
-    words = ["".join(char if char.isalnum() else " " for char in word).split() for word in clean(text).split()]
-    quoted = [f'"{part}"' for parts in words for part in parts]
-    return " ".join(quoted) + "*" if quoted else ""
+    """Return an FTS5 query for all words of ``text``. In quotes, nothing of a word is an operator."""
+    words = [word.replace('"', '""') for word in clean(text).replace("\0", " ").split() if any(map(str.isalnum, word))]
+    return " ".join(f'"{word}"' for word in words) + "*" if words else ""

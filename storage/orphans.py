@@ -48,4 +48,7 @@ def _text(raw: sqlite3.Connection, run: str, step: str) -> str:
 
 
 def _told(body: str) -> _Told:
-    return msgspec.json.decode(body, type=_Told)
+    try:
+        return msgspec.json.decode(body, type=_Told)
+    except msgspec.MsgspecError:
+        return _Told()

@@ -36,8 +36,9 @@ class Owner:
                 self._descriptor = descriptor
             else:  # another process found the file before it was locked, and removed it
                 os.close(descriptor)
-        for file in self._folder.glob(f"{self._prefix}*"):
-            self.alive(file.name.removeprefix(self._prefix))
+        for file in self._folder.iterdir():
+            if file.name.startswith(self._prefix):
+                self.alive(file.name.removeprefix(self._prefix))
 
     def alive(self, name: str) -> bool:
         """Say whether the owner called ``name`` still runs."""

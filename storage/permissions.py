@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ def private_folder(folder: Path) -> None:
     for place in reversed(missing):
         place.mkdir(mode=0o700, exist_ok=True)
     if not folder.is_dir():
-        raise NotADirectoryError(20, "Not a directory", str(folder))
+        raise NotADirectoryError(errno.ENOTDIR, "its folder is a file", str(folder))
 
 
 def private_file(path: Path) -> None:
@@ -25,14 +26,13 @@ def private_file(path: Path) -> None:
     SQLite gives its ``-wal`` and ``-shm`` files the mode of the database, so this must come before the first connection.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        status = os.fstat(descriptor)
+        # Asked about by name: closing a descriptor of the file would drop the locks SQLite holds on it in this process.
+        status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise IsADirectoryError(21, "not a regular file", str(path))
+            raise OSError(errno.EINVAL, "not a regular file", str(path)) from None
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, "permission denied", str(path)) from None
         if status.st_mode & 0o077 and status.st_uid == os.geteuid():
-            os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
+            path.chmod(0o600)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -29,7 +30,7 @@ T = TypeVar("T")
 
 READERS = 2
 CLOSE_SECONDS = 5.0
-"""How long leaving waits for work on its way to the disk, and how long for each connection."""
+"""How long leaving waits for a disk that does not answer."""
 
 
 class Store:
@@ -68,7 +69,8 @@ class Store:
             await self._connection.call(self._prepare)
         except BaseException as error:
             self._connection.interrupt()
-            await self._connection.close(CLOSE_SECONDS)
+            await self._connection.close(1.0)
+            self.owner.release()
             if isinstance(error, OSError | sqlite3.Error):
                 raise explain(error, self.path) from error
             raise
@@ -82,26 +84,26 @@ class Store:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._closed = True
         self._writer.close()
+        deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
         try:
-            # A commit on a disk that hangs must not keep the program from ending.
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._group.__aexit__(None, None, None)
-        except TimeoutError:
-            pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await self._group.__aexit__(None, None, None)
         finally:
-            await self._disconnect()
+            await self._disconnect(deadline)
 
-    async def _disconnect(self) -> None:
+    async def _disconnect(self, deadline: float) -> None:
         """Close the readers before the writer: the last connection to go folds the log back into the database."""
+        clock = asyncio.get_running_loop().time
+        readers = list(self._open_readers)
         try:
-            for reader in self._open_readers:
+            for reader in readers:
                 reader.interrupt()
-            for reader in self._open_readers:
-                await reader.close(CLOSE_SECONDS)
+            for reader in readers:
+                await reader.close(max(deadline - clock(), 0.1))
         finally:
-            self._open_readers.clear()
             try:
-                await self._connection.close(CLOSE_SECONDS)
+                await self._connection.close(max(deadline - clock(), 0.1))
             finally:
                 self.owner.release()
 
@@ -119,23 +121,32 @@ class Store:
 
         Take pages of some hundred rows: building a hundred thousand at once holds up the event loop too.
         """
-        if self._closed:
-            raise closed(self.path)
+        self._require_open()
         reader = await self._readers.get()
         try:
+            self._require_open()
             if reader is None:
                 reader = await self._open_reader()
             return await reader.query(work)
         except (OSError, sqlite3.Error) as error:
+            self._require_open()
             raise explain(error, self.path) from error
         finally:
             self._readers.put_nowait(reader)
 
-    async def _open_reader(self) -> ConnectionThread:
+    def _require_open(self) -> None:
         if self._closed:
             raise closed(self.path)
+
+    async def _open_reader(self) -> ConnectionThread:
+        self._require_open()
         reader = ConnectionThread(partial(self._connect_existing, query_only=True))
         await reader.open()
+        try:
+            self._require_open()
+        except StoreError:
+            await reader.close(CLOSE_SECONDS)
+            raise
         self._open_readers.add(reader)
         return reader
 
