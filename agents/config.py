@@ -12,6 +12,7 @@ import re
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -124,12 +125,13 @@ def _guard_keys(project: Layer, settings: Settings, trusted: Table, locations: L
 def _read(path: Path) -> Table | None:
     """Return the checked content of a TOML file; None when there is none."""
     try:
-        if not path.exists():
-            return None
-        if not path.is_file():
+        # Looked at before it is opened: opening a pipe would wait for its writer.
+        if not S_ISREG(path.stat().st_mode):
             raise ConfigError(f"{path}: is not a file; configuration is a TOML file")
         with path.open("rb") as file:
             raw = file.read(_FILE_LIMIT + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror or error}); check its permissions") from error
     if len(raw) > _FILE_LIMIT:

@@ -13,7 +13,10 @@ import select
 import sys
 import time
 import unicodedata
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PIECE = 4096
 """Bytes written at once: a pipe that is ready takes as many without blocking."""
@@ -125,7 +128,7 @@ def cells_of(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
 
 
-def table(rows: list[tuple[str, ...]]) -> str:
+def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Return ``rows`` as lines with aligned columns, two spaces apart."""
     widths = [max(sum(map(cells_of, cell)) for cell in column) for column in zip(*rows, strict=True)]
     lines = []

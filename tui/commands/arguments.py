@@ -90,6 +90,11 @@ def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None
     )
 
 
+def add_library(parser: argparse.ArgumentParser) -> None:
+    """Add ``-l``."""
+    parser.add_argument("-l", "--library", metavar="LIBRARY", type=text, default="default", help="the library's name (default)")
+
+
 def add_sampling(parser: argparse.ArgumentParser) -> None:
     """Add ``--max-tokens``, ``--temperature`` and ``--no-cache``."""
     parser.add_argument("--max-tokens", metavar="N", type=positive, help="longest answer, in tokens")

@@ -24,7 +24,7 @@ def configure(parser: arguments.CommandParser) -> None:
     arguments.add_json(parser, "print one JSON object")
 
 
-def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:  # noqa: ARG001
+def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     """Print them."""
     from pathlib import Path
 

@@ -105,6 +105,12 @@ class Session:
             raise InputError("no model was found; name one with -m or put an endpoint in the configuration (see: stretto models)")
         return tuple(_complete(ref, args, self.settings, named=bool(named)) for ref in refs)
 
+    async def model(self, args: argparse.Namespace) -> ModelRef:
+        """Return the one model a command works with."""
+        if len(args.models) > 1:
+            raise InputError("this command works with one model; give -m once")
+        return (await self.models(args))[0]
+
     async def follow(self, request: Request, show: Callable[[AnyEvent], Awaitable[None]], *, json: bool = False) -> End:
         """Run ``request``, give every event of it to ``show``, and return once its end is on disk.
 

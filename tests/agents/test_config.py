@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.config import is_loopback, load
+from agents.config_shapes import check_table, url_fault
+from agents.errors import ConfigError
+from agents.locations import find_locations
+from agents.settings import Price, Settings, Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Places:
+    def __init__(self, root: Path) -> None:
+        self.own = root / "home" / "config.toml"
+        self.folder = root / "project"
+        self.project = self.folder / "stretto.toml"
+        self.own.parent.mkdir()
+        self.folder.mkdir()
+
+    def load(self, flags: Mapping[str, object] | None = None, /, **variables: str) -> Settings:
+        environ = {"STRETTO_CONFIG": str(self.own), "STRETTO_DATA_DIR": str(self.own.parent), "HOME": "/", **variables}
+        return load(flags, environ=environ, folder=self.folder)[0]
+
+    def fault(self, **variables: str) -> str:
+        with pytest.raises(ConfigError) as caught:
+            self.load(None, **variables)
+        message = str(caught.value)
+        assert "\n" not in message
+        return message
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(tmp_path)
+
+
+def test_without_any_file_the_settings_are_the_defaults(places: Places) -> None:
+    assert places.load() == Settings()
+
+
+def test_flags_win_over_environment_over_project_over_the_persons_file(places: Places) -> None:
+    places.own.write_text("[defaults]\nmax_tokens = 1\ntemperature = 0.1\nsystem = 'own'\n[screen]\nfps = 11\n")
+    assert places.load().defaults.max_tokens == 1
+    places.project.write_text("[defaults]\nmax_tokens = 2\ntemperature = 0.2\nsystem = 'project'\n")
+    assert places.load().defaults.max_tokens == 2
+    environ = {"STRETTO_DEFAULTS__MAX_TOKENS": "3", "STRETTO_DEFAULTS__TEMPERATURE": "0.3"}
+    assert places.load(None, **environ).defaults.max_tokens == 3
+    settings = places.load({"defaults.max_tokens": 4, "defaults.cache": None}, **environ)
+    assert (settings.defaults.max_tokens, settings.defaults.temperature) == (4, 0.3)
+    assert (settings.defaults.system, settings.screen.fps, settings.defaults.cache) == ("project", 11, True)
+
+
+def test_tables_are_merged_key_by_key(places: Places) -> None:
+    places.own.write_text(
+        '[endpoints.lab]\nbase_url = "http://127.0.0.1:1/v1"\nconcurrency = 2\ntimeout = { connect = 1, total = 9 }\n'
+    )
+    places.project.write_text("[endpoints.lab]\nconcurrency = 3\ntimeout = { total = 8 }\n")
+    lab = places.load(STRETTO_ENDPOINTS__LAB__TIMEOUT__IDLE="7", STRETTO_ENDPOINTS__LAB__PRICE__INPUT="0.5").endpoints["lab"]
+    assert (lab.base_url, lab.concurrency) == ("http://127.0.0.1:1/v1", 3)
+    assert lab.timeout == Timeouts(connect=1, total=8, idle=7)
+    assert lab.price == Price(input=0.5)
+
+
+def test_environment_variables_are_read_as_the_type_they_set(places: Places) -> None:
+    settings = places.load(
+        STRETTO_DEFAULTS__MODELS="lab/m0,temperature=0.2 lab/m1",
+        STRETTO_DEFAULTS__CACHE="off",
+        STRETTO_DEFAULTS__CACHE_TTL="60",
+        STRETTO_SCREEN__THEME="stretto-light",
+        STRETTO_DEFAULTS__SYSTEM="",
+    )
+    assert settings.defaults.models == ("lab/m0,temperature=0.2", "lab/m1")
+    assert (settings.defaults.cache, settings.defaults.cache_ttl, settings.defaults.system) == (False, 60.0, None)
+    assert settings.screen.theme == "stretto-light"
+
+
+def test_a_variable_finds_an_endpoint_whatever_its_case_and_punctuation(places: Places) -> None:
+    places.own.write_text('[endpoints."My-Lab.1"]\nbase_url = "http://127.0.0.1:1/v1"\n')
+    settings = places.load(STRETTO_ENDPOINTS__MY_LAB_1__CONCURRENCY="5")
+    assert settings.endpoints["My-Lab.1"].concurrency == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[defaults]\nmax_tokns = 3", "unknown key defaults.max_tokns; did you mean defaults.max_tokens?"),
+        ("max_tokens = 3", "unknown key max_tokens; did you mean defaults.max_tokens?"),
+        ("[endpoint.lab]\nbase_url = ''", "unknown key endpoint; did you mean endpoints?"),
+        ("[endpoints.lab]\napi_key = 'sk-CANARY-1'", "unknown key endpoints.lab.api_key; did you mean endpoints.lab.api_key_env?"),
+        ("[endpoints.lab.timeout]\nfirst = 1", "unknown key endpoints.lab.timeout.first; "),
+        ("[screen]\nzzz = 1", "unknown key screen.zzz; known here: theme, fps"),
+        ("[defaults]\nmax_tokens = 'many'", "defaults.max_tokens must be a whole number, not text"),
+        ("[defaults]\nmax_tokens = 1.5", "defaults.max_tokens must be a whole number, not a number"),
+        ("[defaults]\nmax_tokens = true", "defaults.max_tokens must be a whole number, not true or false"),
+        ("[defaults]\nmax_tokens = 0", "defaults.max_tokens must be at least 1"),
+        ("[defaults]\nmodels = 'lab/m0'", "defaults.models must be a list of texts, not text"),
+        ("[defaults]\nmodels = [1]", "defaults.models must be a list of texts, not a list"),
+        ("defaults = 3", "defaults must be a table, not a whole number"),
+        ("endpoints = [1]", "endpoints must be a table, not a list"),
+        ("[endpoints]\nlab = 'http://x'", "endpoints.lab must be a table, not text"),
+        ("[endpoints.'a/b']\nbase_url = ''", "endpoints.'a/b': a name may hold letters, digits, '.', '_' and '-'"),
+        ("[endpoints.lab]\nkind = 'grpc'", "endpoints.lab.kind must be one of openai, embedded"),
+        ("[endpoints.lab]\nconcurrency = 0", "endpoints.lab.concurrency must be at least 1"),
+        ("[endpoints.lab]\ntimeout = { total = nan }", "endpoints.lab.timeout.total must be at least 0.001"),
+        ("[endpoints.lab]\napi_key_env = 'sk-CANARY-1'", "api_key_env must be the name of the environment variable"),
+        ("[endpoints.lab]\nbase_url = '127.0.0.1:1'", "endpoints.lab.base_url must be an address like http"),
+        ("[endpoints.lab]\nconcurrency = 2", "endpoints.lab has no base_url; add one like"),
+        ("[library]\noverlap_chars = 900", "library.overlap_chars must be smaller than library.chunk_chars"),
+        ("[screen]\nfps = 1979-05-27", "screen.fps must be a whole number, not a date or time"),
+    ],
+)
+def test_what_cannot_be_is_named_by_file_and_key_and_never_by_its_value(places: Places, text: str, expected: str) -> None:
+    places.own.write_text(text)
+    message = places.fault()
+    assert message.startswith(f"{places.own}: ")
+    assert expected in message
+    assert "CANARY" not in message
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"[defaults]\nmax_tokens =\n", ": line 2: invalid value"),
+        (b"a = 1\nb = 'x", ": line 2: "),
+        (b"a = 1\na = 2", ": line 2: cannot overwrite a value"),
+        (b"# first\nx = '\xff\xfe'", ": line 2: is not UTF-8 text"),
+        (b"#" * (1 << 21), ": is larger than 1 MiB"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(places: Places, raw: bytes, expected: str) -> None:
+    places.project.write_bytes(raw)
+    assert f"{places.project}{expected}" in places.fault()
+
+
+def test_a_folder_or_an_unreadable_place_for_a_file_is_one_line(places: Places) -> None:
+    places.project.mkdir()
+    assert "is not a file" in places.fault()
+    places.project.rmdir()
+    places.own.symlink_to(places.own)
+    assert "cannot be read" in places.fault()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("STRETTO_DEFAULTS__MAX_TOKNS", "3", "unknown key defaults.max_tokns; did you mean STRETTO_DEFAULTS__MAX_TOKENS?"),
+        ("STRETTO_DEFAULTS_MAX_TOKENS", "3", "is not known; did you mean STRETTO_DEFAULTS__MAX_TOKENS?"),
+        ("STRETTO_DEFAULTS__MAX_TOKENS", "many", "defaults.max_tokens must be a whole number, not text"),
+        ("STRETTO_DEFAULTS__MAX_TOKENS", "0", "defaults.max_tokens must be at least 1"),
+        ("STRETTO_DEFAULTS__CACHE", "perhaps", "defaults.cache must be true or false, not text"),
+        ("STRETTO_DEFAULTS__MAX_TOKENS__X", "1", "defaults.max_tokens has no keys below it"),
+        ("STRETTO_ENDPOINTS__LAB__TIMEOUT", "1", "endpoints.lab.timeout is a table"),
+        ("STRETTO_ENDPOINTS__LAB", "1", "endpoints.lab is a table"),
+        ("STRETTO_ENDPOINTS__LAB__BASE_URL", "ftp://x", "endpoints.lab.base_url must be an address"),
+    ],
+)
+def test_a_variable_that_cannot_be_is_named(places: Places, variable: str, value: str, expected: str) -> None:
+    message = places.fault(**{variable: value})
+    assert message.startswith(f"environment: {variable}")
+    assert expected in message
+
+
+def test_variables_of_other_things_are_left_alone(places: Places) -> None:
+    assert places.load(STRETTO_TRACE="1", STRETTOX__A="1", DEFAULTS__MAX_TOKENS="x") == Settings()
+
+
+_HOSTED = '[endpoints.hosted]\nbase_url = "https://api.example.org/v1"\napi_key_env = "HOSTED_KEY"\n'
+
+
+def test_a_project_may_not_send_a_key_to_another_machine(places: Places) -> None:
+    places.project.write_text('[endpoints.evil]\nbase_url = "https://evil.example/v1"\napi_key_env = "OPENAI_API_KEY"\n')
+    message = places.fault()
+    assert message.startswith(f"{places.project}: endpoints.evil.api_key_env: ")
+    assert str(places.own) in message
+
+
+def test_a_project_may_not_send_another_key_to_the_persons_endpoint(places: Places) -> None:
+    places.own.write_text(_HOSTED)
+    places.project.write_text('[endpoints.hosted]\napi_key_env = "AWS_SECRET_ACCESS_KEY"\n')
+    assert "endpoints.hosted.api_key_env" in places.fault()
+
+
+def test_a_project_may_not_move_an_endpoint_that_has_a_key(places: Places) -> None:
+    places.own.write_text(_HOSTED)
+    places.project.write_text('[endpoints.hosted]\nbase_url = "http://127.0.0.1:9/v1"\n')
+    assert "endpoints.hosted.base_url: a project's file may not move" in places.fault()
+
+
+def test_a_key_from_the_environment_does_not_go_where_a_project_says(places: Places) -> None:
+    places.project.write_text('[endpoints.lab]\nbase_url = "https://evil.example/v1"\n')
+    assert "endpoints.lab.base_url" in places.fault(STRETTO_ENDPOINTS__LAB__API_KEY_ENV="KEY")
+
+
+def test_a_project_may_use_a_key_on_this_machine_and_tune_the_persons_endpoints(places: Places) -> None:
+    places.own.write_text(_HOSTED)
+    places.project.write_text(
+        '[endpoints.hosted]\nconcurrency = 2\napi_key_env = "HOSTED_KEY"\nbase_url = "https://api.example.org/v1"\n'
+        '[endpoints.local]\nbase_url = "http://localhost:8000/v1"\napi_key_env = "LAB_KEY"\n'
+        '[endpoints.open]\nbase_url = "https://models.example/v1"\n'
+    )
+    settings = places.load()
+    assert settings.endpoints["hosted"].concurrency == 2
+    assert settings.endpoints["local"].api_key_env == "LAB_KEY"
+    assert settings.endpoints["open"].api_key_env is None
+
+
+def test_the_person_may_do_all_of_it_by_environment(places: Places) -> None:
+    places.project.write_text('[endpoints.lab]\nbase_url = "https://a.example/v1"\n')
+    environ = {"STRETTO_ENDPOINTS__LAB__API_KEY_ENV": "KEY", "STRETTO_ENDPOINTS__LAB__BASE_URL": "https://b.example/v1"}
+    assert places.load(None, **environ).endpoints["lab"].base_url == "https://b.example/v1"
+
+
+def test_the_persons_own_file_named_in_the_working_folder_is_the_persons(places: Places) -> None:
+    places.project.write_text(_HOSTED)
+    assert places.load(STRETTO_CONFIG=str(places.project)).endpoints["hosted"].api_key_env == "HOSTED_KEY"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:8000/v1", True),
+        ("http://localhost/v1", True),
+        ("http://LOCALHOST/v1", True),
+        ("http://[::1]:8000/v1", True),
+        ("http://127.8.8.8", True),
+        ("http://127.0.0.1.evil.example/v1", False),
+        ("http://localhost.evil.example/", False),
+        ("http://127.0.0.1@evil.example/v1", False),
+        ("http://0.0.0.0:8000", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_known_by_the_hosts_name(url: str, expected: bool) -> None:
+    assert is_loopback(url) is expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://evil.example\\@127.0.0.1/v1",
+        "http://127.0.0.1@evil.example/v1",
+        "http://user:pass@127.0.0.1/v1",
+        "http://127.0.0.1:99999/v1",
+        "http://127.0.0.1:x/v1",
+        "http://[::1/v1",
+        "http:///v1",
+        "file:///etc/passwd",
+        "http://127.0.0.1/\nv1",
+        "http://xn\u200bample.org",
+    ],
+)
+def test_addresses_that_two_readers_could_read_differently_are_refused(url: str) -> None:
+    assert url_fault(url) is not None
+
+
+def test_locations_follow_the_environment_and_then_the_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    found = find_locations({})
+    assert (found.config, found.data) == (tmp_path / ".config/stretto/config.toml", tmp_path / ".local/share/stretto")
+    moved = find_locations({"STRETTO_CONFIG": "own.toml", "STRETTO_DATA_DIR": "~/data"})
+    assert (moved.config, moved.data) == (tmp_path / "own.toml", tmp_path / "data")
+    assert moved.themes == tmp_path / "themes"
+    assert moved.database.parent == moved.data
+
+
+_scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+_keys = st.sampled_from(["defaults", "endpoints", "models", "timeout", "base_url", "x", "a.b", ""]) | st.text(max_size=4)
+_tables: st.SearchStrategy[Any] = st.dictionaries(
+    _keys, st.recursive(_scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_keys, inner, max_size=3))
+)
+
+
+@given(_tables)
+def test_any_table_is_either_accepted_or_refused_in_one_line(table: dict[str, Any]) -> None:
+    try:
+        check_table(table, "file")
+    except ConfigError as error:
+        told = str(error)
+    else:
+        told = "file: "
+    assert told.startswith("file: ")
