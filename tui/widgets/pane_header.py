@@ -1,0 +1,142 @@
+"""The line over a pane: title, state in a glyph and a word, and the figures of the answer. It never asks for a layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content
+from textual.widget import Widget
+
+from tui.safe import safe_line
+
+if TYPE_CHECKING:
+    from textual.app import RenderResult
+
+_STATES: Final[dict[str, tuple[str, str, str]]] = {
+    "idle": ("·", "idle", "muted"),
+    "queued": ("◌", "queued", "muted"),
+    "waiting": ("○", "waiting", "muted"),
+    "streaming": ("●", "streaming", "accent"),
+    "done": ("✓", "done", "success"),
+    "saved": ("◆", "saved", "success"),
+    "cut": ("≠", "cut", "warning"),
+    "late": ("◷", "late", "warning"),
+    "cancelled": ("■", "stopped", "warning"),
+    "stopped": ("■", "stopped", "warning"),
+    "failed": ("✗", "failed", "error"),
+    "cached": ("≡", "cached", "success"),
+}
+"""State to glyph, word and style. The word says it all; glyph and colour only help to find it."""
+_REDRAW_EVERY: Final = 0.2
+"""Seconds between two drawings of figures alone; a new state or title is drawn at once."""
+
+
+@dataclass(slots=True)
+class PaneState:
+    """What a header shows. ``None`` is shown as a dash or not at all: nothing is invented."""
+
+    title: str = ""
+    state: str = "idle"
+    note: str = ""
+    ttft: float | None = None
+    """Seconds to the first token."""
+    rate: float | None = None
+    """Tokens a second."""
+    tokens: int | None = None
+    estimated: bool = False
+    """Whether ``rate`` and ``tokens`` are estimates."""
+    cached: bool = False
+    joined: bool = False
+
+
+class PaneHeader(Widget):
+    """One line that tells what a pane shows and how it is doing."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        f"pane-header--{name}" for name in ("title", "muted", "accent", "success", "warning", "error", "figures", "note")
+    }
+    DEFAULT_CSS = """
+    PaneHeader {
+        height: 1;
+        background: $panel;
+        color: $foreground;
+        & > .pane-header--title { text-style: bold; }
+        & > .pane-header--muted { color: $text-muted; }
+        & > .pane-header--accent { color: $text-accent; }
+        & > .pane-header--success { color: $text-success; }
+        & > .pane-header--warning { color: $text-warning; }
+        & > .pane-header--error { color: $text-error; text-style: bold; }
+        & > .pane-header--figures { color: $foreground; }
+        & > .pane-header--note { color: $text-muted; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002  # Textual's name
+        super().__init__(id=id, classes=classes)
+        self._state = PaneState()
+        self._drawn: tuple[object, ...] = ()
+        self._drawn_at = float("-inf")
+
+    def update(self, state: PaneState) -> None:
+        """Show ``state``. It may be changed afterwards: :meth:`flush` looks at it again."""
+        self._state = state
+        if self._urgent() != self._drawn[:4]:
+            self._draw()
+
+    def flush(self, now: float) -> None:
+        """Draw what changed, figures at most five times a second; ``now`` in seconds of any steady clock."""
+        urgent = self._urgent()
+        changed = (*urgent, *self._figures()) != self._drawn
+        if changed and (urgent != self._drawn[:4] or now - self._drawn_at >= _REDRAW_EVERY):
+            self._drawn_at = now
+            self._draw()
+
+    def _urgent(self) -> tuple[object, ...]:
+        state = self._state
+        return (state.title, state.state, state.note, state.cached)
+
+    def _figures(self) -> tuple[object, ...]:
+        state = self._state
+        return (state.ttft, state.rate, state.tokens, state.estimated, state.joined)
+
+    def _draw(self) -> None:
+        self._drawn = (*self._urgent(), *self._figures())
+        if self.is_attached:
+            self.refresh()
+
+    def figures(self) -> list[str]:
+        """Return TTFT, rate, tokens and where the answer came from, as far as they are known, the most telling first."""
+        state = self._state
+        about = "~" if state.estimated else ""
+        parts = (
+            "cached" if state.cached else "",
+            "" if state.ttft is None else f"TTFT {state.ttft:.2f} s" if state.ttft < 10 else f"TTFT {state.ttft:.0f} s",
+            "" if state.rate is None else f"{about}{state.rate:.0f} tok/s",
+            "" if state.tokens is None else f"{about}{state.tokens} tok",
+            "joined" if state.joined else "",
+        )
+        return [part for part in parts if part]
+
+    def render(self) -> RenderResult:
+        """Return the line: title on the left, state and as many figures as fit on the right."""
+        glyph, word, tone = _STATES.get(self._state.state, ("?", safe_line(self._state.state, 20), "muted"))
+        status = f"{glyph} {word}"
+        title = safe_line(self._state.title, 200)
+        room = self.size.width - 3 - cell_len(status)
+        least = min(cell_len(title), 14)
+        parts = [(status, tone)]
+        for text, name in (*((figure, "figures") for figure in self.figures()), (safe_line(self._state.note, 200), "note")):
+            if text and room - cell_len(text) - 2 >= least:
+                room -= cell_len(text) + 2
+                parts.append((f"  {text}", name))
+        parts = [(f" {_fit(title, max(room, 0))} ", "title"), *parts, (" ", "figures")]
+        return Content.assemble(*((text, self.get_visual_style(f"pane-header--{name}")) for text, name in parts))
+
+
+def _fit(text: str, cells: int) -> str:
+    """Return ``text`` in exactly ``cells`` cells, with an ellipsis where it was cut."""
+    if cells <= 1 or cell_len(text) <= cells:
+        return set_cell_size(text, cells)
+    return set_cell_size(set_cell_size(text, cells - 1).rstrip() + "…", cells)
