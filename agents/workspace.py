@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Self
 
 from agents.engine import Engine
+from agents.errors import StrettoError
 from agents.gpu import GpuProbe
 from agents.lag import LagProbe
 from agents.metrics import Metrics
@@ -69,7 +70,7 @@ class Workspace:
     async def open(self) -> None:
         """Open the store and the services, once; concurrent callers wait for the same opening.
 
-        Raises :class:`storage.store.StoreError` when the data folder cannot be used.
+        Raises :class:`~agents.errors.StrettoError` when the data folder cannot be used.
         """
         if self._opening is None:
             self._opening = asyncio.get_running_loop().create_future()
@@ -101,7 +102,8 @@ class Workspace:
             if opening.done():
                 raise
             self._reader.close()
-            opening.set_exception(error)
+            told = StrettoError(str(error) if type(error).__name__ == "StoreError" else f"{type(error).__name__}: {error}")
+            opening.set_exception(told)
             opening.exception()  # seen: whoever calls open() is told, and a person may leave before anyone does
 
     async def _chat(self, run: Run) -> None:

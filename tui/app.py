@@ -33,7 +33,7 @@ _STATUS_EVERY = 0.25
 """Seconds between two readings of the status line."""
 
 
-class StrettoApp(App[None]):
+class StrettoApp(App[None], inherit_bindings=False):
     """The dashboard's app."""
 
     TITLE = "stretto"
@@ -41,6 +41,7 @@ class StrettoApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = list(bindings())
 
     def __init__(self, workspace: Workspace, models: Sequence[ModelRef] = ()) -> None:
+        self._safe = SafeFilter()
         super().__init__()
         self.workspace = workspace
         self.feed = Feed(workspace.engine)
@@ -51,7 +52,7 @@ class StrettoApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Put the last wall against control codes before Textual's own filters."""
-        return [SafeFilter(), *super().get_line_filters()]
+        return [self._safe, *super().get_line_filters()]
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return values for the variables that a theme need not set."""
@@ -128,7 +129,7 @@ class StrettoApp(App[None]):
         """Scroll the marked pane."""
         pane = self.dashboard.view.marked_pane()
         if pane is not None:
-            pane.scroll_pages(pages)
+            pane.action_page(pages)
 
     def action_copy(self) -> None:
         """Copy the marked pane's text."""

@@ -40,7 +40,7 @@ class AgentsView(View):
     def __init__(self, workspace: Workspace, feed: Feed) -> None:
         super().__init__(workspace, feed)
         self.log_rows = StepLog()
-        self.text = AnswerPane("Report", empty=_EMPTY)
+        self.text = AnswerPane("Research", empty=_EMPTY)
         self.model: ModelRef | None = None
         self._run: Run | None = None
         self._task = ""
@@ -53,6 +53,11 @@ class AgentsView(View):
         yield self.log_rows
         yield self.text
 
+    @property
+    def finished(self) -> bool:
+        """Whether the last run is over."""
+        return self._run is not None and self._run.ended.done()
+
     def panes(self) -> list[StreamPane]:
         """Return the text beside the log."""
         return [self.text.pane]
@@ -60,6 +65,7 @@ class AgentsView(View):
     def set_model(self, model: ModelRef) -> None:
         """Use ``model`` for summaries and report, and start what waited for it."""
         self.model = model
+        self.text.title(f"Research with {model}")
         self._next()
 
     def submit(self, text: str) -> None:
@@ -133,7 +139,7 @@ class AgentsView(View):
     def flush(self, now: float) -> None:
         """Draw what changed."""
         self.log_rows.flush(now)
-        self.text.flush()
+        self.text.flush(now)
 
     def stop(self) -> bool:
         """Stop the run."""

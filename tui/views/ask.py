@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from agents.events import Found, RunEnded, Saved, StepEvent, StepQueued
 from agents.requests import Ask, Index
-from tui.safe import safe_line
 from tui.screens.passage import PassageScreen
 from tui.views.view import View
 from tui.widgets.answer_pane import AnswerPane
 from tui.widgets.source_lanes import SourceLanes
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import ComposeResult
 
     from agents.events import AnyEvent, Hit
@@ -42,7 +42,7 @@ class AskView(View):
     def __init__(self, workspace: Workspace, feed: Feed) -> None:
         super().__init__(workspace, feed)
         self.lanes = SourceLanes()
-        self.answer = AnswerPane("Answer", empty=_EMPTY)
+        self.answer = AnswerPane("Ask", empty=_EMPTY)
         self.library = "default"
         self.model: ModelRef | None = None
         self._runs: dict[str, Run] = {}
@@ -66,7 +66,7 @@ class AskView(View):
             self._add(text[5:])
         elif text.startswith("/library "):
             self.library = text.removeprefix("/library ").strip()
-            self.answer.note(f"library {safe_line(self.library, 60)}")
+            self.answer.title(f"Ask {self.library} with {self.model or 'no model yet'}")
         else:
             self._waiting.append(text)
             self._next()
@@ -105,7 +105,7 @@ class AskView(View):
     def set_model(self, model: ModelRef) -> None:
         """Use ``model`` for answers, and ask what waited for it."""
         self.model = model
-        self.answer.title(str(model))
+        self.answer.title(f"Ask {self.library} with {model}")
         self._next()
 
     def handle(self, event: AnyEvent) -> None:
@@ -121,6 +121,7 @@ class AskView(View):
                 self.lanes.handle(event)
                 if isinstance(event, Found):
                     self._passages = event.hits
+                    self.answer.pane.citations = len(event.hits)
             case StepEvent(step=step) | Saved(step=str(step)) if step in self._model_steps:
                 self.answer.handle(event)
             case StepEvent() if indexing:
@@ -141,7 +142,7 @@ class AskView(View):
     def flush(self, now: float) -> None:
         """Draw what changed."""
         self.lanes.flush(now)
-        self.answer.flush()
+        self.answer.flush(now)
 
     def stop(self) -> bool:
         """Stop the question, or else the indexing, that runs."""
@@ -167,12 +168,11 @@ class AskView(View):
         if 1 <= number <= len(self._passages):
             self.app.push_screen(PassageScreen(number, self._passages[number - 1]))
 
-    def key_digit(self, digit: int) -> bool:
-        """Open a passage by its digit; False when there is none."""
-        if 1 <= digit <= len(self._passages):
-            self.open_passage(digit)
-            return True
-        return False
+    def on_key(self, event: events.Key) -> None:
+        """Open a passage by its digit, while the answer has the focus."""
+        if self.answer.pane.has_focus and event.character is not None and event.character.isdigit():
+            event.stop()
+            self.open_passage(int(event.character))
 
 
 def _absolute(place: str) -> str:

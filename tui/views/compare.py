@@ -9,18 +9,19 @@ from agents.events import RunEnded, Saved, StepEvent, StepQueued
 from agents.requests import Chat, Lane, Message
 from tui.views.view import View
 from tui.widgets.compare_pane import ComparePane
+from tui.widgets.stream_pane import StreamPane
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
+    from textual.app import ComposeResult
 
     from agents.events import AnyEvent
     from agents.requests import ModelRef
     from agents.runs import Run
     from agents.workspace import Workspace
     from tui.feed import Feed
-    from tui.widgets.stream_pane import StreamPane
 
 MOST_PANES = 8
 _NARROWEST = 34
@@ -40,11 +41,21 @@ class CompareView(View):
         self._lanes: dict[str, ComparePane] = {}
         self._starting: deque[ComparePane] = deque()
         self._panes: list[ComparePane] = []
+        self._empty = StreamPane(empty="Looking for models: what is configured, OPENAI_API_KEY, Ollama, else the embedded one.")
+
+    def compose(self) -> ComposeResult:
+        """Hold the place until the first pane comes."""
+        yield self._empty
 
     @property
     def models(self) -> list[ModelRef]:
         """The model of each pane."""
         return [pane.model for pane in self._panes]
+
+    @property
+    def answers(self) -> list[ComparePane]:
+        """The panes, in the order they are shown."""
+        return self._panes
 
     def panes(self) -> list[StreamPane]:
         """Return the panes' text widgets."""
@@ -62,6 +73,7 @@ class CompareView(View):
             return False
         pane = ComparePane(model)
         self._panes.append(pane)
+        self._empty.display = False
         self.mount(pane)
         if len(self._panes) == 1:
             self.call_after_refresh(self.mark_pane, 0)
@@ -134,7 +146,7 @@ class CompareView(View):
     def flush(self, now: float) -> None:
         """Draw every pane that changed."""
         for pane in self._panes:
-            pane.flush()
+            pane.flush(now)
 
     def _marked(self) -> ComparePane | None:
         text = self.marked_pane()

@@ -64,8 +64,10 @@ class AnswerPane(Vertical):
 
     def gap(self) -> str:
         """Return what parts the text so far from a paragraph of its own."""
+        if not self.pane.has_text:
+            return ""
         text = self.pane.text
-        return "" if not text or text.endswith("\n\n") else "\n" if text.endswith("\n") else "\n\n"
+        return "" if text.endswith("\n\n") else "\n" if text.endswith("\n") else "\n\n"
 
     def progress(self, event: StepEvent) -> None:
         """Show what a step without a pane of its own says: its lines in the header, warnings in the text."""
@@ -135,6 +137,7 @@ class AnswerPane(Vertical):
             joined=event.joined,
         )
 
-    def flush(self) -> None:
-        """Draw what changed."""
+    def flush(self, now: float) -> None:
+        """Draw what changed; ``now`` is the engine's monotonic time."""
         self.pane.flush()
+        self.header.flush(now)

@@ -1,0 +1,89 @@
+"""Make the pictures of every screen from the real program with the embedded model: ``uv run python -m docs.make_pictures``."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agents.settings import Locations, Screen, Settings
+from agents.workspace import Workspace
+from tui.app import StrettoApp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.pilot import Pilot
+
+ROOT = Path(__file__).parents[1]
+PICTURES = Path(__file__).parent / "pictures"
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 180) -> None:
+    """Wait for ``condition``; the embedded model takes its own time."""
+    for _ in range(int(seconds / 0.1)):
+        await pilot.pause(0.1)
+        if condition():
+            await pilot.pause(1.2)
+            return
+    raise SystemExit(f"gave up waiting:\n{pilot.app.screen}")
+
+
+def keep(app: StrettoApp, name: str) -> None:
+    """Write the screen as SVG."""
+    (PICTURES / f"{name}.svg").write_text(app.export_screenshot(title="stretto"))
+
+
+async def send(app: StrettoApp, pilot: Pilot[None], text: str) -> None:
+    """Type ``text`` into the prompt line and press Enter."""
+    app.dashboard.prompt.value = text
+    await pilot.press("enter")
+
+
+async def take(theme: str, size: tuple[int, int], suffix: str) -> None:
+    """Walk through every screen once and keep each."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        settings = Settings(screen=Screen(theme=theme))
+        locations = Locations(config=data / "config.toml", data=data / "data", themes=data / "themes")
+        async with Workspace(settings, locations) as workspace:
+            app = StrettoApp(workspace)
+            async with app.run_test(size=size) as pilot:
+                compare = app.dashboard.compare
+                await until(pilot, lambda: len(compare.models) == 2 and not app.dashboard.status.notice)
+                await send(app, pilot, "In two sentences: why do people sing in canon?")
+                await until(pilot, lambda: sum(pane.state.state == "streaming" for pane in compare.answers) == 2)
+                keep(app, f"compare{suffix}-live")
+                await until(pilot, lambda: all(pane.state.state == "saved" for pane in compare.answers))
+                keep(app, f"compare{suffix}")
+                await pilot.press("f3")
+                await send(app, pilot, f"/add {ROOT / 'docs'}")
+                ask = app.dashboard.ask
+                await until(pilot, lambda: ask.answer.state.state in {"done", "saved"})
+                await send(app, pilot, "What happens to a slow reader of the stream?")
+                await until(pilot, lambda: ask.answer.state.state == "saved")
+                keep(app, f"ask{suffix}")
+                ask.open_passage(1)
+                await pilot.pause(0.5)
+                keep(app, f"passage{suffix}")
+                await pilot.press("escape", "f4")
+                places = " ".join(f"@{ROOT / name}" for name in ("README.md", "CHANGELOG.md", "docs/architecture.md"))
+                await send(app, pilot, f"What does stretto promise? {places}")
+                agents = app.dashboard.agents
+                await until(pilot, lambda: agents.finished)
+                keep(app, f"agents{suffix}")
+                await pilot.press("f1")
+                await pilot.pause(0.5)
+                keep(app, f"help{suffix}")
+
+
+def main() -> None:
+    """Take the dark pictures at full size, and one round in the light theme at 80x24."""
+    PICTURES.mkdir(exist_ok=True)
+    asyncio.run(take("stretto-dark", (120, 36), ""))
+    asyncio.run(take("stretto-light", (80, 24), "-light-80x24"))
+
+
+if __name__ == "__main__":
+    main()

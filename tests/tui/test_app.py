@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.servers.paced import PacedServer, words
+from tests.tui.stage import stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[PacedServer]:
+    async with PacedServer() as server:
+        yield server
+
+
+async def test_the_same_prompt_streams_into_every_pane_and_ends_saved(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/paced-20-200", "lab/paced-30-200") as at:
+        compare = at.app.dashboard.compare
+        await at.until(lambda: len(compare.answers) == 2)
+        await at.send("sing")
+        await at.until(lambda: [pane.state.state for pane in compare.answers] == ["saved", "saved"])
+        for pane, count in zip(compare.answers, (20, 30), strict=True):
+            assert pane.pane.text.startswith("› sing\n\n")
+            assert pane.pane.text.endswith("".join(words(count)))
+            assert [message.role for message in pane.conversation] == ["user", "assistant"]
+
+
+async def test_a_prompt_typed_while_answers_stream_waits_its_turn_and_then_runs(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/paced-40-100") as at:
+        pane_of = at.app.dashboard.compare.answers
+        await at.until(lambda: len(pane_of) == 1)
+        await at.send("first")
+        await at.until(lambda: pane_of[0].state.state == "streaming")
+        await at.send("second")
+        assert "› second" not in pane_of[0].pane.text
+        await at.until(lambda: "› second" in pane_of[0].pane.text)
+        await at.until(lambda: len(pane_of[0].conversation) == 4 and pane_of[0].state.state == "saved")
+        assert [message.content for message in pane_of[0].conversation if message.role == "user"] == ["first", "second"]
+
+
+async def test_escape_stops_the_marked_pane_alone_and_keeps_its_text(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/paced-4000-100", "lab/paced-60-100") as at:
+        panes = at.app.dashboard.compare.answers
+        await at.until(lambda: len(panes) == 2)
+        await at.send("go")
+        await at.until(lambda: panes[0].state.state == "streaming" and len(panes[0].conversation) == 1)
+        await at.pilot.press("escape")
+        await at.until(lambda: panes[0].state.state == "cancelled")
+        kept = panes[0].pane.text
+        assert len(kept) > len("› go\n\n")
+        await at.until(lambda: panes[1].state.state == "saved")
+        assert panes[0].pane.text == kept
+        assert panes[1].pane.text.endswith("".join(words(60)))
+
+
+async def test_a_pane_whose_endpoint_is_dead_fails_alone(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/paced-10-100", "nowhere/model") as at:
+        panes = at.app.dashboard.compare.answers
+        await at.until(lambda: len(panes) == 2)
+        await at.send("go")
+        await at.until(lambda: panes[0].state.state == "saved" and panes[1].state.state == "failed")
+        assert "nowhere" in panes[1].pane.text
+
+
+async def test_panes_can_be_added_and_removed_up_to_eight(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/paced-10-100", size=(200, 50)) as at:
+        compare = at.app.dashboard.compare
+        await at.until(lambda: len(compare.answers) == 1)
+        for _ in range(9):
+            await at.pilot.press("f7")
+        assert len(compare.answers) == 8
+        for _ in range(9):
+            await at.pilot.press("f8")
+        assert len(compare.answers) == 1
+
+
+async def test_views_and_help_come_by_key_and_the_prompt_line_keeps_the_focus(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/paced-10-100") as at:
+        for key, name in (("f3", "ask"), ("f4", "agents"), ("f2", "compare")):
+            await at.pilot.press(key)
+            assert at.app.dashboard.view.id == name
+            assert at.app.focused is at.app.dashboard.prompt
+        await at.pilot.press("f1")
+        await at.until(lambda: "Keys and figures" in at.screen())
+        await at.pilot.press("escape")
+        assert at.app.screen is at.app.dashboard
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 50), (20, 10)])
+@pytest.mark.parametrize("theme", ["stretto-dark", "stretto-light"])
+async def test_every_view_draws_at_every_size(tmp_path: Path, server: PacedServer, size: tuple[int, int], theme: str) -> None:
+    async with stage(tmp_path, server.base_url, "lab/paced-10-100", "lab/paced-10-100", size=size, theme=theme) as at:
+        await at.until(lambda: len(at.app.dashboard.compare.answers) == 2)
+        for key in ("f2", "f3", "f4", "f1"):
+            await at.pilot.press(key)
+            await at.pilot.pause()
+            lines = at.screen().split("\n")
+            assert len(lines) == size[1]
+
+
+HOSTILE = "[/] [@click=app.quit]x[/] [ @click=app.bell]y \x1b]52;c;cm0gLXJm\x07 \x1b[2J \x9b31m \u202eevil [$primary]z"
+
+
+async def test_hostile_text_from_a_model_is_shown_as_text_and_does_nothing(tmp_path: Path) -> None:
+    async with PacedServer(reply=lambda _: HOSTILE) as server, stage(tmp_path, server.base_url, "lab/a") as at:
+        panes = at.app.dashboard.compare.answers
+        await at.until(lambda: len(panes) == 1)
+        await at.send("[/] go \x1b[31m")
+        await at.until(lambda: panes[0].state.state == "saved")
+        await at.pilot.pause(0.1)
+        shown = at.screen()
+        assert "[@click=app.quit]x[/]" in shown
+        assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in shown if char != "\n")
+        assert "\u202e" not in shown
