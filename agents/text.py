@@ -13,12 +13,13 @@ class TextBuffer:
     Readers hold offsets, not copies, so a reader that lags by a megabyte costs two integers.
     """
 
-    __slots__ = ("_chunks", "_length", "_starts")
+    __slots__ = ("_chunks", "_folded", "_length", "_starts")
 
     def __init__(self) -> None:
         self._chunks: list[str] = []
         self._starts: list[int] = []
         self._length = 0
+        self._folded = 0
 
     def __len__(self) -> int:
         return self._length
@@ -30,9 +31,12 @@ class TextBuffer:
         self._chunks.append(piece)
         self._starts.append(self._length)
         self._length += len(piece)
-        if len(self._chunks) >= _FOLD_AT:
-            self._chunks = ["".join(self._chunks)]
-            self._starts = [0]
+        # Only what came since the last fold is joined, so that the cost of a token does not grow with the text before it.
+        first = self._folded
+        if len(self._chunks) - first >= _FOLD_AT:
+            self._chunks[first:] = ["".join(self._chunks[first:])]
+            del self._starts[first + 1 :]
+            self._folded += 1
 
     def slice(self, start: int, end: int | None = None) -> str:
         """Return the characters from ``start`` up to, not including, ``end``."""
