@@ -6,10 +6,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Self
 
-from agents.errors import StrettoError
 from agents.events import Outcome, RunEnded, RunStarted
 from agents.requests import Ask, Chat, Index, Request, Research
-from agents.runs import Run, outcome_of, request_json
+from agents.runs import Run, outcome_of, request_json, told
 from agents.stream import EventStream, Subscription
 
 if TYPE_CHECKING:
@@ -47,8 +46,13 @@ class Engine:
             run.cancel()
         group, self._group = self._group, None
         try:
-            if group is not None:
+            if group is None:
+                return
+            if isinstance(error, asyncio.CancelledError):
                 await group.__aexit__(kind, error, trace)
+            else:
+                # The runs are cancelled already; the group is not told, since it would wrap the error of the code around it.
+                await group.__aexit__(None, None, None)
         finally:
             self.stream.close()
 
@@ -66,17 +70,18 @@ class Engine:
         self.stream.emit(RunStarted, run=run.id, kind=kind, title=title, wall=time.time(), request=request_json(request))
         task = self._group.create_task(self._execute(run), name=f"run {run.id}")
         run.bind(task)
-        # A callback, because a task that is cancelled before its first step never enters its own try block.
-        task.add_done_callback(lambda task: self._conclude(run, task))
+        if task.done():  # where tasks begin at once, before they are returned
+            self._conclude(run, task)
+        else:
+            # A callback, because a task that is cancelled before its first step never enters its own try block.
+            task.add_done_callback(lambda task: self._conclude(run, task))
         return run
 
     async def _execute(self, run: Run) -> tuple[Outcome, str | None]:
         try:
             await self._handlers[type(run.request)](run)
-        except StrettoError as error:
-            return outcome_of(error), str(error)
         except Exception as error:  # noqa: BLE001  # one run's bug must not end the others; it is told as the run's error
-            return outcome_of(error), f"{type(error).__name__}: {error}"
+            return outcome_of(error), told(error)
         return _worst(run), None
 
     def _conclude(self, run: Run, task: asyncio.Task[tuple[Outcome, str | None]]) -> None:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from agents.requests import Request
     from agents.stream import EventStream
 
+_GAPS = 8192
+"""How many times between pieces of text a step keeps; of more, every second one is forgotten, again and again."""
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -111,9 +113,14 @@ class Step:
         self._first: float | None = None
         self._last: float | None = None
         self._gaps = array("f")
+        self._gap_count = 0
+        self._gap_sum = 0.0
+        self._gap_stride = 1
+        """How many gaps one in ``_gaps`` stands for."""
         self._ended: Timings | None = None
         self._task: asyncio.Task[Any] | None = None
         self._stopped = False
+        self._interrupted = False
         self._emit(StepQueued, kind=kind, name=name, parent=parent.id if parent else None, lane=lane)
 
     def _emit(self, kind: type[Any], /, **fields: Any) -> None:
@@ -121,13 +128,16 @@ class Step:
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
+        if self._stopped:
+            asyncio.get_running_loop().call_soon(self._interrupt)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
         task, self._task = self._task, None
         self._end(error)
-        if isinstance(error, asyncio.CancelledError) and self._stopped and task is not None:
-            return task.uncancel() == 0
+        if self._interrupted and task is not None:
+            # Taken back however the block ended, else the next time limit of this task would be confused by it.
+            return task.uncancel() == 0 and isinstance(error, asyncio.CancelledError)
         return False
 
     def _end(self, error: BaseException | None) -> None:
@@ -135,15 +145,22 @@ class Step:
         self._gaps = array("f")
         self.outcome = outcome_of(error)
         fields: dict[str, Any] = dict(self._finish)
-        if error is not None and not isinstance(error, asyncio.CancelledError):
-            fields["error"] = str(error) if isinstance(error, StrettoError) else f"{type(error).__name__}: {error}"
-            fields["error_kind"] = error.kind if isinstance(error, CallError) else None
+        if error is not None and self.outcome != "cancelled":
+            origin = cause(error)
+            fields["error"] = told(origin)
+            fields["error_kind"] = origin.kind if isinstance(origin, CallError) else None
         self._emit(StepEnded, outcome=self.outcome, attempts=max(self.attempts, 1), timings=self._ended, **fields)
 
     def stop(self) -> None:
         """End this step as ``cancelled`` without touching the rest of the run. Does nothing once it ended."""
-        if self._task is not None and not self._stopped:
+        if self.outcome is None and not self._stopped:
             self._stopped = True
+            # Not at once: a step that is stopped from within could have left its block before its task is cancelled.
+            asyncio.get_running_loop().call_soon(self._interrupt)
+
+    def _interrupt(self) -> None:
+        if self._task is not None and not self._interrupted:
+            self._interrupted = True
             self._task.cancel()
 
     def abandon(self) -> None:
@@ -154,6 +171,7 @@ class Step:
     def start(self) -> None:
         """Say that an attempt begins now: the queue has let it through."""
         self.attempts += 1
+        self._last = None
         if self._started is None:
             self._started = self.run.clock()
         self._emit(StepStarted, attempt=self.attempts, offset=len(self.text))
@@ -167,9 +185,18 @@ class Step:
             self._first = now
             self._emit(FirstToken)
         elif self._last is not None:
-            self._gaps.append(now - self._last)
+            self._note_gap(now - self._last)
         self._last = now
         self.run.stream.write(self.run.id, self.id, self.text, piece)
+
+    def _note_gap(self, gap: float) -> None:
+        self._gap_sum += gap
+        self._gap_count += 1
+        if self._gap_count % self._gap_stride == 0:
+            self._gaps.append(gap)
+            if len(self._gaps) >= _GAPS:
+                self._gaps = self._gaps[1::2]
+                self._gap_stride *= 2
 
     def log(self, message: str, level: Level = "info") -> None:
         """Tell a person in one line what the step is doing."""
@@ -206,8 +233,8 @@ class Step:
             started=self._started,
             first=self._first,
             ended=self.run.clock(),
-            itl_mean=sum(gaps) / len(gaps) if gaps else None,
-            itl_p95=gaps[min(int(len(gaps) * 0.95), len(gaps) - 1)] if gaps else None,
+            itl_mean=self._gap_sum / self._gap_count if self._gap_count else None,
+            itl_p95=gaps[-(-95 * len(gaps) // 100) - 1] if gaps else None,
         )
 
 
@@ -215,11 +242,29 @@ def outcome_of(error: BaseException | None) -> Outcome:
     """Return how a step or run ended that left its block with ``error``."""
     if error is None:
         return "done"
+    error = cause(error)
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
     if isinstance(error, CallError) and error.kind == "cut":
         return "cut"
     return "late" if isinstance(error, LateError | TimeoutError) else "failed"
+
+
+def cause(error: BaseException) -> BaseException:
+    """Return what an error is about: of a group, the first that is meant for a person, else the first."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    causes = [cause(inner) for inner in error.exceptions]
+    return next((inner for inner in causes if isinstance(inner, StrettoError)), causes[0])
+
+
+def told(error: BaseException, limit: int = 600) -> str:
+    """Return an error as one line for a person."""
+    error = cause(error)
+    text = " ".join(str(error).split())
+    if not isinstance(error, StrettoError):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def request_json(request: Request) -> str:
