@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -169,13 +170,16 @@ class StrettoApp(App[None], inherit_bindings=False):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Yield everything the registry has, a pane for each known model, and the themes."""
         for key in KEYS:
-            yield SystemCommand(key.label, key.tooltip, lambda action=key.action: self.run_worker(self.run_action(action)))
+            yield SystemCommand(key.label, key.tooltip, partial(self._command, key.action))
         for model in self._known:
             line = safe_line(str(model), 120)
-            yield SystemCommand(f"Add pane: {line}", "Ask this model too", lambda model=model: self.dashboard.compare.add(model))
+            yield SystemCommand(f"Add pane: {line}", "Ask this model too", partial(self.dashboard.compare.add, model))
         for name in sorted(self.available_themes):
             if name.startswith("stretto"):
-                yield SystemCommand(f"Theme: {name}", "Change the colours", lambda name=name: setattr(self, "theme", name))
+                yield SystemCommand(f"Theme: {name}", "Change the colours", partial(setattr, self, "theme", name))
+
+    async def _command(self, action: str) -> None:
+        await self.run_action(action)
 
     def _fatal_error(self) -> None:
         """Say what broke without local variables: they may hold keys and prompts."""
@@ -200,7 +204,7 @@ async def _run(settings: Settings, locations: Locations, models: Sequence[ModelR
         app = StrettoApp(workspace, models)
         for number in (signal.SIGTERM, signal.SIGHUP):
             # Textual itself would die with the terminal in its own mode and nothing closed.
-            loop.add_signal_handler(number, lambda code=128 + number: app.exit(return_code=code))
+            loop.add_signal_handler(number, partial(app.exit, return_code=128 + number))
         try:
             await app.run_async()
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.containers import Horizontal
 from textual.content import Content
@@ -27,7 +27,7 @@ class Dashboard(Screen[None]):
     """Holds the three views and the one prompt line they share."""
 
     AUTO_FOCUS = "PromptLine"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (120, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
 
     def __init__(self, workspace: Workspace, feed: Feed) -> None:
         super().__init__()

@@ -43,7 +43,6 @@ class AgentsView(View):
         self.text = AnswerPane("Research", empty=_EMPTY)
         self.model: ModelRef | None = None
         self._run: Run | None = None
-        self._task = ""
         self._waiting: list[str] = []
         self._chosen = False
         self._names: dict[str, str] = {}
@@ -83,7 +82,7 @@ class AgentsView(View):
             self.text.note("waiting for a model")
             return
         task, places = parse_task(self._waiting.pop(0))
-        self._task, self._chosen = task, False
+        self._chosen = False
         self._names.clear()
         self.text.idle()
         request = Research(task=task, model=self.model, places=places, use_cache=self.workspace.settings.defaults.cache)

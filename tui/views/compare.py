@@ -157,7 +157,7 @@ class CompareView(View):
         marked = self._marked()
         candidates = [marked, *self._panes] if marked else self._panes
         for pane in candidates:
-            if pane is not None and pane.step is not None and self._run is not None:
+            if pane.step is not None and self._run is not None:
                 self._run.cancel(pane.step)
                 return True
         return False

@@ -63,4 +63,4 @@ class View(Container):
         for pane in panes:
             pane.set_class(pane is target, "-marked")
             if pane.parent is not None:
-                pane.parent.set_class(pane is target, "-marked")  # type: ignore[attr-defined]  # parents are widgets
+                pane.parent.set_class(pane is target, "-marked")
