@@ -16,6 +16,8 @@ CONFIG_VARIABLE = "STRETTO_CONFIG"
 DATA_VARIABLE = "STRETTO_DATA_DIR"
 PROJECT_FILE = "stretto.toml"
 """The name of a project's configuration, looked for in the working directory only."""
+LOG_NAME = "errors.log"
+"""The file in the data folder that keeps the tracebacks of bugs."""
 
 
 def find_locations(environ: Mapping[str, str] | None = None) -> Locations:

@@ -12,7 +12,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from agents.errors import StrettoError
-from agents.locations import find_locations
+from agents.locations import LOG_NAME, find_locations
 from storage.errors import StoreError
 from tui.terminal import Terminal, printable
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LOG_NAME = "errors.log"
 _LOG_LIMIT = 1 << 20
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 

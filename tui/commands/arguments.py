@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import shutil
 import sys
+import textwrap
 from typing import Any, NoReturn
 
 from agents.errors import InputError
@@ -16,6 +18,7 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, *, examples: str = "", **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         options.setdefault("allow_abbrev", False)
+        options["description"] = _filled(options.get("description") or "")
         if examples:
             options["epilog"] = f"Examples:\n{examples}"
         super().__init__(**options)
@@ -26,6 +29,13 @@ class CommandParser(argparse.ArgumentParser):
 
         sys.stderr.write(printable(" ".join(f"{self.prog}: {message} (see: {self.prog} --help)".split())) + "\n")
         sys.exit(2)
+
+
+def _filled(description: str) -> str:
+    """Return a description fitted to the terminal; paragraphs with indented lines, which are lists, stay as they are."""
+    width = min(shutil.get_terminal_size().columns - 2, 100)
+    paragraphs = description.split("\n\n")
+    return "\n\n".join(text if "\n  " in text else textwrap.fill(text, width) for text in paragraphs)
 
 
 def text(value: str) -> str:

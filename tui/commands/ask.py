@@ -93,7 +93,7 @@ class AskPrinter:
         self._steps: dict[str, StepQueued] = {}
         self._counts: dict[str, int] = {}
         self._passages: tuple[Hit, ...] = ()
-        self._last = ""
+        self._answer: list[str] = []
 
     async def show(self, event: AnyEvent) -> None:
         """Take one event."""
@@ -109,7 +109,7 @@ class AskPrinter:
                 if step.kind == "merge":
                     self._passages = hits
             case Text(text=text) if step.kind == "model" and self._printing:
-                self._last = text[-1]
+                self._answer.append(text)
                 await self._terminal.write(text)
             case Log(message=message):
                 self._status(f"{step.name}: {message}")
@@ -132,13 +132,23 @@ class AskPrinter:
 
     def _status(self, text: str) -> None:
         # Never into the middle of an answer that the same terminal shows.
-        if not (self._printing and self._terminal.out_is_terminal and self._last):
+        if not (self._printing and self._terminal.out_is_terminal and self._answer):
             self._terminal.status(text)
 
     async def finish(self) -> None:
-        """End the answer's last line and list the passages."""
-        if self._last and self._last != "\n":
+        """End the answer's last line, list the passages, and say where the citations do not match them."""
+        from agents.retrieval.citations import check
+
+        if not self._answer:
+            return
+        answer = "".join(self._answer)
+        if not answer.endswith("\n"):
             await self._terminal.write("\n")
-        if self._passages:
-            lines = "".join(f"[{number}] {hit.place}\n" for number, hit in enumerate(self._passages, 1))
-            await self._terminal.write(f"\nSources:\n{lines}")
+        if not self._passages:
+            return
+        cited = check(answer, len(self._passages))
+        lines = "".join(f"[{number}] {hit.place}\n" for number, hit in enumerate(self._passages, 1))
+        await self._terminal.write(f"\nSources{'' if cited.valid else ' (the answer cites none of them)'}:\n{lines}")
+        if cited.invalid:
+            numbers = ", ".join(f"[{number}]" for number in cited.invalid)
+            self._terminal.complain(f"the answer cites {numbers}, which is no passage")

@@ -30,8 +30,7 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
 
     import msgspec
 
-    from agents.locations import PROJECT_FILE, find_locations
-    from tui.faults import LOG_NAME
+    from agents.locations import LOG_NAME, PROJECT_FILE, find_locations
     from tui.terminal import Terminal, table
 
     locations = find_locations()

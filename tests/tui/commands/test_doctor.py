@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from agents.locations import find_locations
+from tui.commands.doctor import Check, check_data, check_sqlite, check_terminal
+
+if TYPE_CHECKING:
+    from tests.tui.commands.process import Home
+
+
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [
+        ((3, 40, 1), "warn"),
+        ((3, 44, 5), "warn"),
+        ((3, 44, 6), "ok"),
+        ((3, 45, 0), "warn"),
+        ((3, 50, 6), "warn"),
+        ((3, 50, 7), "ok"),
+        ((3, 51, 2), "warn"),
+        ((3, 51, 3), "ok"),
+        ((3, 53, 0), "ok"),
+    ],
+)
+def test_releases_of_sqlite_with_the_log_fault_are_warned_of(version: tuple[int, ...], state: str) -> None:
+    assert [check.state for check in check_sqlite(version)] == [state]
+
+
+def _data(folder: Path) -> dict[str, str]:
+    locations = find_locations({"STRETTO_CONFIG": "/nowhere/config.toml", "STRETTO_DATA_DIR": str(folder)})
+    return {check.name: f"{check.state}: {check.message}" for check in check_data(locations)}
+
+
+def test_the_data_folder_is_looked_at_and_not_made(tmp_path: Path) -> None:
+    assert _data(tmp_path / "new" / "data")["data"].startswith("ok: ")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "open").mkdir(mode=0o755)
+    assert "chmod 700" in _data(tmp_path / "open")["data"]
+    (tmp_path / "own").mkdir(mode=0o700)
+    assert _data(tmp_path / "own")["data"] == f"ok: {tmp_path / 'own'}"
+    (tmp_path / "file").write_text("x")
+    assert _data(tmp_path / "file")["data"].startswith("fail: ")
+    (tmp_path / "own" / "stretto.db").write_bytes(b"no database at all" * 99)
+    assert _data(tmp_path / "own")["database"].startswith("fail: ")
+
+
+def test_a_terminal_that_is_none_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert check_terminal().state == "ok"
+
+
+def test_the_doctor_goes_on_after_a_broken_configuration_and_ends_with_1(home: Home) -> None:
+    home.config.write_text("[defaults\n")
+    done = home.run("doctor", "--offline", "--json")
+    checks = [msgspec.json.decode(line, type=Check) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert [check.name for check in checks if check.state == "fail"] == ["config"]
+    assert {"Python", "SQLite", "data", "embedded", "vectors", "terminal", "GPU"} <= {check.name for check in checks}
+
+
+def test_a_sound_installation_ends_with_0(home: Home) -> None:
+    done = home.run("doctor", "--offline")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout

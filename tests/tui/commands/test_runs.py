@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.tui.commands.process import Home
+
+
+def test_a_journal_without_runs_says_how_to_begin(home: Home) -> None:
+    done = home.run("runs", "list")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "There are no runs yet" in done.stderr
+
+
+def test_a_run_that_is_not_there_is_one_line(home: Home) -> None:
+    assert "there is no run '0000'" in home.fault("runs", "show", "0000")
+    assert "there are no runs yet" in home.fault("runs", "show", "last")
+
+
+def test_a_data_folder_that_cannot_be_is_one_line(home: Home) -> None:
+    home.data.write_text("a file where a folder should be")
+    assert str(home.data) in home.fault("runs", "list")
+
+
+def test_a_database_that_is_none_is_one_line_and_stays_as_it_is(home: Home) -> None:
+    home.data.mkdir(mode=0o700)
+    database = home.data / "stretto.db"
+    database.write_bytes(b"not a database" * 100)
+    assert "is not a stretto database" in home.fault("runs", "list")
+    assert database.read_bytes() == b"not a database" * 100

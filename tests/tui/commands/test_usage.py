@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.tui.commands.process import ROOT, Home
+from tui.main import COMMANDS, main
+
+_BELOW = [
+    "agent research",
+    "agent list",
+    "library add",
+    "library list",
+    "library remove",
+    "library refresh",
+    "runs list",
+    "runs show",
+]
+_HEAVY = {"textual", "openai", "numpy", "aiosqlite", "rich", "httpx2", "xllamacpp", "trafilatura", "pypdf", "psutil", "sqlite3"}
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS, *_BELOW])
+def test_every_help_teaches_by_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*name.split(), "--help"]) == 0
+    out = capsys.readouterr().out
+    examples = out.partition("\nExamples:\n")[2]
+    assert f"stretto {name}".rstrip() in examples
+    assert max(map(len, out.splitlines())) <= 110
+
+
+def test_the_general_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    out = capsys.readouterr().out
+    assert all(f"\n  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("rnu hello", "unknown command 'rnu'; did you mean run?"),
+        ("--modle x/y", "unrecognized arguments"),
+        ("", "the dashboard needs a terminal"),
+        ("run hello --max-tokens 0", "is not a whole number of at least 1"),
+        ("run hello --temperature warm", "is not a number from 0 to 5"),
+        ("run hello -m nonsense", "is not a model's name"),
+        ("run hello -m lab/m,temprature=1", "did you mean 'temperature'?"),
+        ("ask", "the following arguments are required: QUESTION"),
+        ("ask why --source vektor", "invalid choice: 'vektor'"),
+        ("agent", "required"),
+        ("agent resarch x y", "invalid choice: 'resarch'"),
+        ("agent research task", "required: PLACE"),
+        ("library", "required"),
+        ("library add", "required: PATH|URL"),
+        ("library remove", "name places to remove, or give --all"),
+        ("library remove x --all", "name places to remove, or give --all"),
+        ("runs show", "required: RUN"),
+        ("models extra", "unrecognized arguments: extra"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_code_2(line: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("stretto")
+    assert captured.err.count("\n") == 1
+    assert expected in captured.err
+
+
+def test_a_usage_error_shows_no_control_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["run", "x", "-m", "\x1b]0;title\x07\nno"])
+    assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["--help", "--version", "paths", "run --help", "ask --help", "library add --help", "nonsense"])
+def test_what_needs_no_engine_imports_nothing_heavy(line: str, home: Home) -> None:
+    code = "import sys; from tui.main import main; main(sys.argv[1:]); print('LOADED', *sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *line.split()], capture_output=True, text=True, check=True, cwd=ROOT, env=home.environ()
+    )
+    loaded = set(done.stdout.rpartition("LOADED ")[2].split())
+    assert "tui.main" in loaded
+    assert not loaded & _HEAVY
+
+
+def test_paths_follow_the_environment(home: Home) -> None:
+    done = home.run("paths")
+    assert done.returncode == 0
+    assert str(home.config) in done.stdout
+    assert str(home.data / "stretto.db") in done.stdout
+    assert not home.data.exists()
+
+
+def test_the_version_is_the_distributions(home: Home) -> None:
+    assert home.run("--version").stdout.startswith("stretto 0.")
+
+
+@pytest.mark.parametrize("line", ["run hello", "ask hello", "models", "runs list", "library list", "agent research task http://x"])
+def test_a_broken_configuration_is_one_line(line: str, home: Home) -> None:
+    home.config.write_text("[defaults]\nmax_tokens = 'many'\n")
+    message = home.fault(*line.split())
+    assert message == f"stretto: {home.config}: defaults.max_tokens must be a whole number, not text"
+
+
+def test_an_untrusted_project_is_one_line(home: Home) -> None:
+    (home.work / "stretto.toml").write_text(
+        '[endpoints.evil]\nbase_url = "http://evil.example/v1"\napi_key_env = "OPENAI_API_KEY"\n'
+    )
+    assert "a project's file may not send a key to another machine" in home.fault("models", OPENAI_API_KEY="sk-CANARY-5f1e")
+
+
+@pytest.mark.parametrize("line", ["ask why nosuch.md", "agent research task nosuch.md", "library add nosuch.md"])
+def test_a_missing_file_is_one_line(line: str, home: Home) -> None:
+    message = home.fault(*line.split())
+    assert message.startswith("stretto: nosuch.md: there is no such file")
+    assert not home.data.exists()
+
+
+def test_an_empty_prompt_is_wrong_usage(home: Home) -> None:
+    assert "there is no prompt" in home.fault("run", code=2)
+
+
+def test_input_that_is_no_text_is_one_line(home: Home) -> None:
+    with home.start("run", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.buffer.write(b"\xff\xfe\x00")
+        _, err = process.communicate()
+    assert process.returncode == 1
+    assert err == "stretto: standard input is not UTF-8 text; convert it first, for example with iconv\n"

@@ -1,0 +1,64 @@
+"""``stretto models``: the endpoints that can be used now, how each was found, and their models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.commands import arguments
+
+if TYPE_CHECKING:
+    import argparse
+
+    from agents.models.service import EndpointModels
+    from tui.commands.session import Session
+
+DESCRIPTION = """List the endpoints that can be used now and their models. Endpoints come from the configuration or are found:
+OPENAI_API_KEY, OLLAMA_HOST or a local Ollama, and the embedded model. The exit code is 1 if an endpoint does not answer."""
+
+EXAMPLES = """\
+  stretto models
+  stretto models --json | jq -r '.models[]'
+  OLLAMA_HOST=192.168.1.5 stretto models"""
+
+
+def configure(parser: arguments.CommandParser) -> None:
+    """Describe the arguments."""
+    arguments.add_json(parser, "print one endpoint a line as JSON")
+
+
+def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
+    """Ask the endpoints and print what they offer."""
+    from agents.config import load
+    from tui.commands.session import perform
+    from tui.terminal import Terminal
+
+    settings, locations = load()
+    return perform(lambda session: _models(session, json=args.json), settings, locations, Terminal())
+
+
+async def _models(session: Session, *, json: bool) -> int:
+    import msgspec
+
+    from tui.terminal import table
+
+    session.terminal.status("asking the endpoints…")
+    endpoints = await session.workspace.models.available()
+    if json:
+        for endpoint in endpoints:
+            await session.terminal.write(f"{msgspec.json.encode(endpoint).decode()}\n")
+    else:
+        rows = [("model", "endpoint", "found by")]
+        for endpoint in endpoints:
+            rows += _rows(endpoint)
+        await session.terminal.write(f"{table(rows)}\n")
+    for endpoint in endpoints:
+        if endpoint.error:
+            session.terminal.complain(f"{endpoint.name}: {endpoint.error}")
+    return int(any(endpoint.error for endpoint in endpoints))
+
+
+def _rows(endpoint: EndpointModels) -> list[tuple[str, str, str]]:
+    where = endpoint.base_url or "in a process of its own"
+    if endpoint.error or not endpoint.models:
+        return [(f"{endpoint.name}/-", where, endpoint.found)]
+    return [(f"{endpoint.name}/{model}", where, endpoint.found) for model in endpoint.models]
