@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -32,6 +33,8 @@ RETRY = 1.0
 """Seconds until held rows are tried again."""
 LAST_TRIES = 3
 """How often held rows are tried again once the stream is closed."""
+LAST_SECONDS = 2.0
+"""How long a cancelled journal may take for its last commit."""
 PER_LOOK = 512
 GROUP_EVENTS = 4096
 """A group of so many events is committed at once."""
@@ -100,7 +103,7 @@ class _Group:
 
 
 class Journal:
-    """Reads ``reader`` to its end and writes it to ``store``; :meth:`run` is its task, and must not be cancelled to be ended."""
+    """Reads ``reader`` to its end and writes it to ``store``. :meth:`run` is its task; closing the stream is the way to end it."""
 
     def __init__(self, stream: EventStream, store: Store, reader: Subscription) -> None:
         self._stream = stream
@@ -114,6 +117,18 @@ class Journal:
 
     async def run(self) -> None:
         """Read until the stream is closed and everything is committed, or the disk has refused it several times."""
+        try:
+            await self._read()
+        except asyncio.CancelledError:
+            # What has happened is written before the cancellation goes on, unless the disk takes too long for it.
+            for event in self._reader.drain():
+                self._take(event)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_SECONDS):
+                    await self._commit()
+            raise
+
+    async def _read(self) -> None:
         while await self._more():
             await self._gather()
             await self._commit()

@@ -56,8 +56,8 @@ async def test_a_file_others_could_read_is_taken_from_them_and_a_folder_of_the_p
     path = tmp_path / "stretto.db"
     async with Store(path):
         pass
-    path.chmod(0o644)
-    tmp_path.chmod(0o755)
+    os.chmod(path, 0o644)  # noqa: PTH101
+    os.chmod(tmp_path, 0o755)  # noqa: PTH101
     async with Store(path):
         assert mode(path) == 0o600
     assert mode(tmp_path) == 0o755
