@@ -131,7 +131,7 @@ class LibraryTables:
         return await self._store.write(work)
 
     async def forget(self, library: str, place: str | None = None) -> int | None:
-        """Remove a whole library, or ``place`` and what is under it; returns how many documents, ``None`` if there is no such library."""
+        """Remove a library, or ``place`` and what is under it; returns how many documents went, ``None`` without such a library."""
         if not await self.exists(library):
             return None
         known = await self.known(library)
@@ -182,7 +182,12 @@ class LibraryTables:
                 places = db.execute("SELECT place FROM library_place WHERE library = ? ORDER BY place", (number,)).fetchall()
                 found.append(
                     LibraryRow(
-                        name=name, documents=documents, chunks=chunks, size=size, updated=updated, places=tuple(p for (p,) in places)
+                        name=name,
+                        documents=documents,
+                        chunks=chunks,
+                        size=size,
+                        updated=updated,
+                        places=tuple(p for (p,) in places),
                     )
                 )
             return found
@@ -291,7 +296,8 @@ def _drop(db: sqlite3.Connection, library: int, uris: Iterable[str]) -> int:
 def _insert(db: sqlite3.Connection, library: int, document: NewDocument) -> None:
     row = document.row
     number = db.execute(
-        "INSERT INTO document (library, uri, kind, title, size, mtime_ns, sha256, recipe, indexed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO document (library, uri, kind, title, size, mtime_ns, sha256, recipe, indexed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (library, row.uri, row.kind, row.title, row.size, row.mtime_ns, row.sha256, row.recipe, time.time()),
     ).lastrowid
     width = len(document.vectors) // max(len(document.chunks), 1)

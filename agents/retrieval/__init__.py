@@ -1,0 +1,1 @@
+"""Documents to passages, vectors, sources, fusion and the answer with citations."""

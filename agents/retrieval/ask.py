@@ -1,0 +1,145 @@
+"""The handler of :class:`~agents.requests.Ask`: all sources at once, fusion of what came in time, one answer with citations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from agents.errors import InputError, LateError, StrettoError
+from agents.requests import Ask, ModelCall
+from agents.retrieval.citations import check
+from agents.retrieval.fusion import fuse
+from agents.retrieval.library import SOURCES
+from agents.retrieval.prompts import LARGE, SMALL, answer_messages
+
+if TYPE_CHECKING:
+    from agents.events import Hit
+    from agents.models.service import Models
+    from agents.requests import ModelRef
+    from agents.retrieval.library import Library
+    from agents.retrieval.sources import Source
+    from agents.runs import Run, Step
+    from agents.settings import Settings
+
+NOTICE = "— added by stretto, not by the model —"
+"""Stands above everything that follows a model's text."""
+
+_DEPTH = 30
+"""Passages each source is asked for: enough for agreement between sources to show."""
+
+
+class Missing(NamedTuple):
+    """A source whose passages the answer does not have, and why."""
+
+    name: str
+    reason: str
+
+
+async def ask(run: Run, library: Library, models: Models) -> None:
+    """Search every source at once, fuse what came in time, and let the model answer from it; what did not come is named."""
+    request = run.request
+    assert isinstance(request, Ask)  # noqa: S101  # the engine routes by type
+    names = tuple(dict.fromkeys(request.sources))
+    if not names or not set(names) <= set(SOURCES):
+        raise InputError(f"a question needs sources, and there are only {', '.join(SOURCES)}")
+    if not request.paths and not await library.tables.exists(request.library):
+        raise InputError(
+            f"there is no library {request.library!r} to ask: make it with `stretto library add PATH -l {request.library}`"
+        )
+
+    def source(name: str, step: Step) -> Source:
+        return library.source(name, request.library, request.paths, step.log, request.source_timeout)
+
+    # All are queued before the first one starts, so that a reader knows from the start how many there are.
+    steps = {name: run.step("source", name, lane=name) for name in names}
+    rankings, missing = await search_all(
+        [(step, source(name, step)) for name, step in steps.items()], request.question, request.source_timeout
+    )
+    hits = _merge(run, rankings, missing, request.passages)
+    if hits:
+        await _answer(run, request, hits, missing, library.settings, models)
+
+
+async def search_all(
+    lanes: Sequence[tuple[Step, Source]], query: str, seconds: float
+) -> tuple[dict[str, Sequence[Hit]], list[Missing]]:
+    """Search all sources at once, each in its step and within ``seconds``; return what came and what did not."""
+    rankings: dict[str, Sequence[Hit]] = {source.name: () for _, source in lanes}
+    missing: dict[str, Missing] = {}
+
+    async def search(step: Step, source: Source) -> None:
+        missing[source.name] = Missing(source.name, "stopped")
+        try:
+            with step:
+                step.start()
+                hits = await _within(source, query, seconds)
+                step.found(tuple(hits))
+                rankings[source.name] = hits
+                del missing[source.name]
+        except LateError as error:
+            missing[source.name] = Missing(source.name, f"late: {error}")
+        except StrettoError as error:
+            missing[source.name] = Missing(source.name, f"failed: {error}")
+        except Exception as error:  # noqa: BLE001  # one source's fault must not cost the answer; its step has told it
+            missing[source.name] = Missing(source.name, f"failed: {type(error).__name__}: {error}")
+
+    async with asyncio.TaskGroup() as group:
+        for step, source in lanes:
+            group.create_task(search(step, source), name=step.id)
+    came = {name: hits for name, hits in rankings.items() if name not in missing}
+    return came, [missing[source.name] for _, source in lanes if source.name in missing]
+
+
+async def _within(source: Source, query: str, seconds: float) -> Sequence[Hit]:
+    try:
+        async with asyncio.timeout(seconds):
+            return await source.search(query, _DEPTH)
+    except TimeoutError:
+        raise LateError(f"no answer within {seconds:g} s") from None
+
+
+def _merge(run: Run, rankings: dict[str, Sequence[Hit]], missing: list[Missing], limit: int) -> tuple[Hit, ...]:
+    with run.step("merge", "fuse") as step:
+        step.start()
+        hits = tuple(fuse(rankings, max(limit, 1)))
+        step.found(hits)
+        for name, reason in missing:
+            step.log(f"without {name}, {reason}", "warning")
+        if not hits and not rankings:
+            raise InputError(f"no source answered: {'; '.join(f'{name} {reason}' for name, reason in missing)}")
+        if not hits:
+            step.write(f"Nothing was found in {', '.join(rankings)}. No model was asked.")
+            step.write("".join(f"\nNot searched: {name} ({reason})." for name, reason in missing))
+    return hits
+
+
+async def _answer(
+    run: Run, request: Ask, hits: tuple[Hit, ...], missing: list[Missing], settings: Settings, models: Models
+) -> None:
+    model = request.model
+    with run.step("model", model.model, lane=str(model)) as step:
+        messages = answer_messages(request.question, hits, budget_for(settings, model))
+        answer = await models.call(step, ModelCall(model=model, messages=messages, use_cache=request.use_cache))
+        step.write(notes(answer.text, [(hit.title, str(hit.place)) for hit in hits], missing))
+
+
+def budget_for(settings: Settings, model: ModelRef) -> int:
+    """Return how many characters of documents a prompt for ``model`` may hold."""
+    endpoint = settings.endpoints.get(model.endpoint)
+    embedded = endpoint.kind == "embedded" if endpoint is not None else model.endpoint == "embedded"
+    return SMALL if embedded else LARGE
+
+
+def notes(text: str, sources: Sequence[tuple[str, str]], missing: Sequence[Missing]) -> str:
+    """Return what must be said below a model's ``text``: its sources, numbers that point to none, and what is missing."""
+    checked = check(text, len(sources))
+    lines: list[str] = []
+    if checked.invalid:
+        lines.append(f"Not a passage: {', '.join(f'[{number}]' for number in checked.invalid)}. The model made these numbers up.")
+    lines.append("Sources cited:" if checked.valid else "Sources (the model cited none; these are what it was given):")
+    lines += [
+        f"[{number}] {sources[number - 1][0]} ({sources[number - 1][1]})" for number in checked.valid or range(1, len(sources) + 1)
+    ]
+    lines += [f"Not searched: {name} ({reason})" for name, reason in missing]
+    return "\n\n" + "\n".join([NOTICE, *lines])

@@ -1,0 +1,1 @@
+"""What agents may use: reading files and fetching URLs, each contained."""
