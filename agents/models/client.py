@@ -1,0 +1,301 @@
+"""One endpoint's client: openai's, over an HTTP client that follows nothing, unpacks nothing and reads nothing without end.
+
+Imports openai and httpx2, which takes most of a second: import it off the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+import openai
+
+from agents.errors import CallError
+from agents.events import Usage
+from agents.models.deadlines import Watch
+from agents.models.decode import ChatReader, StreamError
+from agents.models.failures import Failures, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from openai.types.chat import ChatCompletionMessageParam
+
+    from agents.models.discovery import Target
+    from agents.requests import ModelCall
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+_MAX_STREAM_BYTES = 256 * 1024 * 1024
+_ENDING_GRACE = 2.0
+"""Seconds the usage may take after the finish reason."""
+_CLOSING_GRACE = 0.1
+"""Seconds a server may take after ``[DONE]`` to end the response, so that its connection can be used again."""
+_ERROR_BODY_SECONDS = 5.0
+_SHORT_CALL_SECONDS = 30.0
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """How a streamed answer ended; its text was written as it came."""
+
+    finish: str
+    usage: Usage
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _ModelList(msgspec.Struct):
+    data: list[_Model]
+
+
+class _Vector(msgspec.Struct):
+    index: int
+    embedding: list[float]
+
+
+class _VectorList(msgspec.Struct):
+    data: list[_Vector]
+
+
+class _GuardedClient(httpx2.AsyncClient):
+    """Sends to one place only, and hands over no body that could be a trap."""
+
+    def __init__(self, *, drop_headers: tuple[str, ...], **options: Any) -> None:
+        super().__init__(follow_redirects=False, **options)
+        self._drop_headers = drop_headers
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        request.headers["accept-encoding"] = "identity"
+        for name in self._drop_headers:
+            request.headers.pop(name, None)
+        options["follow_redirects"] = False
+        response = await super().send(request, stream=True, **options)
+        try:
+            encoding = response.headers.get("content-encoding", "identity").strip().lower()
+            if encoding not in {"", "identity"}:
+                raise RefusedError(f"sent a compressed answer ({encoding}), which was not asked for")
+            if stream and response.is_success:
+                return response
+            async with asyncio.timeout(_ERROR_BODY_SECONDS):
+                body = await _bounded(response)
+        except BaseException:
+            await response.aclose()
+            raise
+        await response.aclose()
+        kept = [
+            (name, value) for name, value in response.headers.multi_items() if name not in {"content-length", "transfer-encoding"}
+        ]
+        return httpx2.Response(response.status_code, headers=kept, content=body, request=request)
+
+
+async def _bounded(response: httpx2.Response) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for data in response.aiter_raw():
+        size += len(data)
+        if size > MAX_BODY_BYTES:
+            raise RefusedError("sent an answer too large to be one (over 8 MiB)")
+        parts.append(data)
+    return b"".join(parts)
+
+
+class EndpointClient:
+    """Calls one endpoint. There is one for each endpoint as long as the process lives; :meth:`close` ends it.
+
+    Making one reads certificates from disk: do it off the loop.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        host, address = _checked(target)
+        self.failures = Failures(target.name, address, target.key, target.key_name)
+        key = self._checked_key()
+        drop = () if target.name == "openai" else ("openai-organization", "openai-project")
+        connections = target.endpoint.concurrency * 2 + 8
+        self._http = _GuardedClient(
+            drop_headers=drop if key else (*drop, "authorization"),
+            # A call to this machine must never leave it, whatever proxy the environment names.
+            trust_env=not is_loopback(host),
+            timeout=httpx2.Timeout(None, connect=target.endpoint.timeout.connect, write=60.0),
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30.0),
+        )
+        self._openai = openai.AsyncOpenAI(
+            api_key=key or "none", base_url=target.base_url, max_retries=0, http_client=self._http, timeout=self._http.timeout
+        )
+        self._without_stream_options: set[str] = set()
+        self._new_token_limit: set[str] = set()
+
+    def _checked_key(self) -> str | None:
+        key, name = self.target.key, self.target.key_name
+        if key is None and name is not None:
+            raise self.failures.make("auth", f"the variable {name} is not set: export it with the endpoint's key")
+        if key is not None and not (key.isascii() and key.isprintable() and " " not in key and key):
+            raise self.failures.make("auth", f"the key in {name} is empty or holds characters that no key has: set it again")
+        return key
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+    async def answer(self, call: ModelCall, write: Callable[[str], None]) -> Reply:
+        """Make one attempt: ``write`` gets each piece of text as it comes. Returns only when a finish reason was seen.
+
+        Raises :class:`CallError`; its kind is ``cut`` for anything that ended the answer after text had come.
+        """
+        reader = ChatReader()
+        watch = Watch(self.target.endpoint.timeout)
+        failed: CallError | None = None
+        try:
+            async with watch:
+                await self._read(call, reader, watch, write)
+        except TimeoutError as error:
+            failed = self.failures.of(error) if watch.expired is None else self._late(watch)
+        except Exception as error:  # noqa: BLE001  # malformed data escapes as a dozen types; each must end typed
+            failed = self.failures.of(error)
+        if isinstance(reader.failure, StreamError):
+            failed = self.failures.of_stream(reader.failure)
+        elif reader.failure is not None:
+            raise self.failures.make("too_large", "the answer is too large to be one (over 8 MiB); stopped reading")
+        elif reader.finish is not None:
+            usage = reader.usage or Usage(output=reader.pieces, estimated=True)
+            return Reply(reader.finish, usage)
+        if failed is None:
+            failed = self.failures.make("protocol", "the answer ended without text and without a finish reason", retryable=True)
+            cause = "the connection ended before the answer did"
+        else:
+            cause = str(failed).removeprefix(f"{self.target.name}: ")
+        if reader.pieces:
+            raise self.failures.make("cut", f"the answer was cut: {cause}. The text so far is kept")
+        raise failed
+
+    def _late(self, watch: Watch) -> CallError:
+        timeouts = self.target.endpoint.timeout
+        match watch.expired:
+            case "idle":
+                text, setting = f"no text for {timeouts.idle:g} s", "idle"
+            case "total":
+                text, setting = f"not finished after {timeouts.total:g} s", "total"
+            case _:
+                text, setting = f"no text within {timeouts.first_token:g} s", "first_token"
+        return self.failures.make("timeout", f"{text} (endpoints.{self.target.name}.timeout.{setting})", retryable=True)
+
+    async def _read(self, call: ModelCall, reader: ChatReader, watch: Watch, write: Callable[[str], None]) -> None:
+        thought = size = 0
+        finished = False
+        async with self._open(call) as response:
+            async for data in response.aiter_raw():
+                for piece in reader.feed(data):
+                    watch.touch()
+                    write(piece)
+                if reader.thought != thought:
+                    thought = reader.thought
+                    watch.touch()
+                if reader.failure is not None:
+                    return
+                if reader.complete:
+                    if not finished:
+                        finished = True
+                        watch.ending(_CLOSING_GRACE)
+                elif reader.finish is not None and not finished:
+                    finished = True
+                    watch.ending(min(_ENDING_GRACE, self.target.endpoint.timeout.idle))
+                size += len(data)
+                if size > _MAX_STREAM_BYTES:
+                    raise RefusedError("sent an answer too large to be one")
+        for piece in reader.end():
+            write(piece)
+
+    @asynccontextmanager
+    async def _open(self, call: ModelCall) -> AsyncIterator[httpx2.Response]:
+        model = call.model.model
+        for _ in range(3):
+            asked_usage, old_limit = model not in self._without_stream_options, model not in self._new_token_limit
+            try:
+                async with self._create(call) as response:
+                    yield response.http_response
+                    return
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                # Older servers refuse what newer ones require; each server is asked again once, in its own way.
+                said = str(error)
+                if "stream_options" in said and asked_usage:
+                    self._without_stream_options.add(model)
+                elif "max_completion_tokens" in said and old_limit:
+                    self._new_token_limit.add(model)
+                else:
+                    raise
+
+    def _create(self, call: ModelCall) -> Any:
+        model, params = call.model.model, call.model.params
+        options: dict[str, object] = {
+            key: value for key in ("temperature", "top_p", "seed") if (value := getattr(params, key)) is not None
+        }
+        if params.max_tokens is not None:
+            limit = "max_completion_tokens" if model in self._new_token_limit else "max_tokens"
+            options[limit] = params.max_tokens
+        if call.schema is not None:
+            schema = {"name": "answer", "schema": msgspec.json.decode(call.schema)}
+            options["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if model not in self._without_stream_options:
+            options["stream_options"] = {"include_usage": True}
+        messages = cast("list[ChatCompletionMessageParam]", msgspec.to_builtins(call.messages))
+        return self._openai.chat.completions.with_streaming_response.create(
+            model=model, messages=messages, stream=True, extra_body=options
+        )
+
+    async def models(self, seconds: float = 5.0) -> tuple[str, ...]:
+        """Return the names of the models the endpoint lists, in its order, within ``seconds``."""
+
+        body = await self._short(self._openai.models.with_streaming_response.list(), seconds)
+        try:
+            return tuple(model.id for model in msgspec.json.decode(body, type=_ModelList).data)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise self.failures.make("protocol", "its /models is not a list of models: does base_url end in /v1?") from None
+
+    async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
+        """Return one vector for each text, in order."""
+
+        request = self._openai.embeddings.with_streaming_response.create(model=model, input=list(texts), encoding_format="float")
+        body = await self._short(request, max(_SHORT_CALL_SECONDS, self.target.endpoint.timeout.first_token))
+        try:
+            items = sorted(msgspec.json.decode(body, type=_VectorList).data, key=lambda item: item.index)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise self.failures.make("protocol", "its /embeddings does not answer with vectors") from None
+        if [item.index for item in items] != list(range(len(texts))):
+            raise self.failures.make("protocol", f"its /embeddings gave {len(items)} vectors for {len(texts)} texts")
+        return [item.embedding for item in items]
+
+    async def _short(self, request: Any, seconds: float) -> bytes:
+        try:
+            async with asyncio.timeout(seconds), request as response:
+                return await _bounded(response.http_response)
+        except TimeoutError:
+            raise self.failures.make("timeout", f"no answer within {seconds:g} s", retryable=True) from None
+        except Exception as error:  # noqa: BLE001  # as in answer()
+            raise self.failures.of(error) from None
+
+
+def _checked(target: Target) -> tuple[str, str]:
+    """Return host and ``host:port`` of the target's address."""
+    try:
+        url = urlsplit(target.base_url)
+        host, port = url.hostname, url.port
+    except ValueError:
+        host, port, url = None, None, urlsplit("")
+    if url.scheme not in {"http", "https"} or not host or port == 0:
+        message = f"{target.name}: its base_url is not an address like http://127.0.0.1:8000/v1"
+        raise CallError("bad_request", message)
+    return host, host if port is None else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether ``host`` is this machine by name or number."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.rstrip(".").lower() == "localhost" or host.lower().endswith(".localhost")

@@ -1,0 +1,232 @@
+"""A streamed chat completion, from raw bytes to pieces of text.
+
+:class:`ChatReader` reads the few fields that are needed out of each event. What servers really send is wider than what the API
+describes: shapes that carry text are read, shapes that carry none are passed over, an error in the stream becomes a
+:class:`StreamError`.
+"""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from agents.events import Usage
+from agents.models.sse import EventSplitter, TooLargeError
+
+MAX_TEXT_CHARS = 8 * 1024 * 1024
+
+_ERROR_EVENT = "error"
+
+
+class StreamError(Exception):
+    """The stream itself says that the call failed, or holds what is not an event of a chat completion.
+
+    ``code`` is the server's own code or HTTP status where it gave one; ``broken`` is true for data that cannot be read at all.
+    """
+
+    def __init__(self, message: str, *, code: str = "", broken: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.broken = broken
+
+
+class _Delta(msgspec.Struct, frozen=True, gc=False):
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+
+
+_NO_DELTA = _Delta()
+
+
+class _Choice(msgspec.Struct, gc=False):
+    delta: _Delta = _NO_DELTA
+    finish_reason: str | None = None
+    index: int = 0
+
+
+class _Details(msgspec.Struct, gc=False):
+    cached_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct, gc=False):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _Details | None = None
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: object = None
+
+
+_decode = msgspec.json.Decoder(_Chunk).decode
+
+
+class ChatReader:
+    """Reads one streamed chat completion: bytes in, pieces of text out, and at the end a finish reason or none."""
+
+    def __init__(self) -> None:
+        self.finish: str | None = None
+        self.usage: Usage | None = None
+        self.pieces = 0
+        """How many events carried text."""
+        self.thought = 0
+        """How many events carried reasoning, which is not part of the answer."""
+        self.complete = False
+        """True once the stream said ``[DONE]``; what follows is ignored."""
+        self.failure: StreamError | TooLargeError | None = None
+        self._splitter = EventSplitter()
+        self._characters = 0
+        self._half = ""
+
+    def feed(self, data: bytes) -> list[str]:
+        """Take bytes as they came and return the pieces of text in them, one for each event that has any.
+
+        Never raises: what ends the stream early is kept in ``failure``, after the text before it was returned.
+        """
+        try:
+            events = self._splitter.feed(data)
+        except TooLargeError as error:
+            self.failure = error
+            return []
+        return self._read(events)
+
+    def end(self) -> list[str]:
+        """Say that no bytes will follow; returns what a last, unterminated event or a waiting half of a character gives."""
+        pieces = self._read(self._splitter.end())
+        if isinstance(self.failure, StreamError) and self.failure.broken:
+            # Half an event at the end of a connection is a cut, which the missing finish reason tells.
+            self.failure = None
+        if self._half:
+            pieces.append("\ufffd")
+            self._half = ""
+        return pieces
+
+    def read_whole(self, body: bytes) -> list[str]:
+        """Read a body that is one JSON object instead of a stream."""
+        return [*self._read([("", body)]), *self.end()]
+
+    def _read(self, events: list[tuple[str, bytes]]) -> list[str]:
+        pieces: list[str] = []
+        for name, data in events:
+            if self.complete or self.failure is not None:
+                break
+            if data == b"[DONE]":
+                self.complete = True
+                break
+            try:
+                text = self._read_one(name, data)
+            except (StreamError, TooLargeError) as error:
+                self.failure = error
+                break
+            if text:
+                pieces.append(text)
+        return pieces
+
+    def _read_one(self, name: str, data: bytes) -> str:
+        try:
+            chunk = _decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self._read_odd(name, data)
+        return self._take(chunk) if chunk.error is None and not name else self._read_odd(name, data)
+
+    def _take(self, chunk: _Chunk) -> str:
+        text = ""
+        for choice in chunk.choices:
+            if choice.index != 0:
+                continue
+            delta = choice.delta
+            if delta.content:
+                text += delta.content
+            elif delta.reasoning_content or delta.reasoning:
+                self.thought += 1
+            elif delta.refusal:
+                text += delta.refusal
+            if choice.finish_reason:
+                self.finish = choice.finish_reason
+        usage = chunk.usage
+        if usage is not None:
+            cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
+            self.usage = Usage(input=usage.prompt_tokens, output=usage.completion_tokens, cached=cached or 0)
+        if self._half and text:
+            text = self._join(text)
+        return self._count(text) if text else ""
+
+    def _count(self, text: str) -> str:
+        self.pieces += 1
+        self._characters += len(text)
+        if self._characters > MAX_TEXT_CHARS:
+            raise TooLargeError
+        return text
+
+    def _join(self, text: str) -> str:
+        # JSON may carry one character as two escapes, and servers put the two into two events.
+        text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+    def _read_odd(self, name: str, data: bytes) -> str:
+        """Read an event that is not of the usual shape, field by field."""
+        try:
+            value = json.loads(data.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            if data.strip() == b"[DONE]":
+                self.complete = True
+                return ""
+            if name and name != _ERROR_EVENT:
+                return ""
+            text = data.decode("utf-8", "replace")
+            if name == _ERROR_EVENT:
+                raise StreamError(text) from None
+            raise StreamError(f"an event that is not JSON: {text[:80]!r}", broken=True) from None
+        if not isinstance(value, dict):
+            if name == _ERROR_EVENT:
+                raise StreamError(str(value))
+            return ""
+        if value.get("error") not in (None, "", False) or name == _ERROR_EVENT:
+            raise _stated(value)
+        return self._take_odd(value)
+
+    def _take_odd(self, value: dict[str, object]) -> str:
+        text = ""
+        choices = value.get("choices")
+        for choice in choices if isinstance(choices, list) else []:
+            if not isinstance(choice, dict) or choice.get("index") not in {0, None}:
+                continue
+            # A server that ignores ``stream`` sends a whole message where a delta is expected.
+            delta = choice.get("delta") or choice.get("message")
+            if isinstance(delta, dict):
+                text += _text_of(delta.get("content"))
+                self.thought += bool(delta.get("reasoning_content") or delta.get("reasoning"))
+            finish = choice.get("finish_reason")
+            if finish:
+                self.finish = str(finish)
+        usage = value.get("usage")
+        if isinstance(usage, dict):
+            counted, given = usage.get("prompt_tokens"), usage.get("completion_tokens")
+            if isinstance(counted, int) and isinstance(given, int):
+                self.usage = Usage(input=counted, output=given)
+        if text and (self._half or not text.isascii()):
+            text = self._join(text)
+        return self._count(text) if text else ""
+
+
+def _text_of(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    return ""
+
+
+def _stated(value: dict[str, object]) -> StreamError:
+    error = value.get("error") or value
+    if not isinstance(error, dict):
+        return StreamError(str(error), code=str(value.get("code") or ""))
+    message = error.get("message") or error.get("detail") or error.get("type") or "the server gave no reason"
+    return StreamError(str(message), code=str(error.get("code") or error.get("type") or ""))

@@ -1,0 +1,117 @@
+"""Single flight: calls that are the same share one upstream stream, and each of them sees all of it from the beginning."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from agents.errors import CallError
+from agents.events import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agents.events import Level
+    from agents.models.cache import Answer
+    from agents.requests import ModelCall
+    from agents.runs import Step
+
+
+class Flight:
+    """One call upstream and the steps that follow it.
+
+    Whoever executes it says what happens through the same words a :class:`~agents.runs.Step` has. A step may join at any time
+    and leave at any time; when the last one has left, the call is stopped.
+    """
+
+    def __init__(self, call: ModelCall, price: Callable[[Usage], float | None], abandon: Callable[[Flight], None]) -> None:
+        self.call = call
+        self._price = price
+        self._abandon = abandon
+        self._steps: list[Step] = []
+        self._pieces: list[str] = []
+        self._attempts = 0
+        self._task: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
+        self._answer: Answer | None = None
+        self._error: CallError | None = None
+
+    def bind(self, task: asyncio.Task[None]) -> None:
+        """Tell the flight which task executes it."""
+        self._task = task
+
+    @property
+    def text(self) -> str:
+        """All text so far."""
+        return "".join(self._pieces)
+
+    def start(self) -> None:
+        """Say that an attempt begins now."""
+        self._attempts += 1
+        for step in self._steps:
+            step.start()
+
+    def write(self, piece: str) -> None:
+        """Give a piece of text to every step."""
+        self._pieces.append(piece)
+        for step in self._steps:
+            step.write(piece)
+
+    def log(self, message: str, level: Level = "info") -> None:
+        """Tell every step's reader what is being done."""
+        for step in self._steps:
+            step.log(message, level)
+
+    def retried(self, reason: str, delay: float) -> None:
+        """Say that the attempt failed and another follows."""
+        for step in self._steps:
+            step.retried(reason, delay)
+
+    def land(self, answer: Answer) -> None:
+        """Say that the call is over and what it gave."""
+        self._answer = answer
+        self._over.set()
+
+    def fail(self, error: CallError) -> None:
+        """Say that the call is over and why it gave nothing, or not all. Does nothing once it is over."""
+        if not self._over.is_set():
+            self._error = error
+            self._over.set()
+
+    async def follow(self, step: Step, *, joined: bool) -> Answer:
+        """Let ``step`` follow to the end, from the beginning. Cancelling it leaves the flight to the others."""
+        self._steps.append(step)
+        if self._attempts:
+            step.start()
+            step.write(self.text)
+        try:
+            await self._over.wait()
+        finally:
+            self._steps.remove(step)
+            if self._answer is None and self._pieces:
+                # Cut, failed or stopped: no server counted these tokens, so the events that carried them are counted.
+                step.finish(usage=Usage(output=len(self._pieces), estimated=True), joined=joined)
+            if not self._steps and not self._over.is_set():
+                self._abandon(self)
+                if self._task is not None:
+                    self._task.cancel()
+        if self._answer is None:
+            raise self._failure()
+        answer = self._answer
+        if answer.cached:
+            step.start()
+            step.write(answer.text)
+        shared = joined and not answer.cached
+        usage = answer.usage
+        cost = None if usage is None else self._price(usage)
+        if cost is not None and (shared or answer.cached):
+            cost = 0.0  # the call was paid for once, by the step that made it
+        step.finish(finish=answer.finish, usage=usage, cost=cost, cached=answer.cached, joined=shared)
+        return msgspec.structs.replace(answer, joined=shared)
+
+    def _failure(self) -> CallError:
+        # One exception object raised in several tasks would collect the tracebacks of all of them.
+        error = self._error or CallError("protocol", "the call ended without an answer")
+        return CallError(error.kind, str(error), retryable=error.retryable, retry_after=error.retry_after)

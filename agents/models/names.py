@@ -1,0 +1,53 @@
+"""Model names as people write them: ``endpoint/model[,parameter=value...]``."""
+
+from __future__ import annotations
+
+import difflib
+import math
+
+import msgspec
+
+from agents.errors import InputError
+from agents.requests import ModelRef, Params
+
+_FORM = "write endpoint/model or endpoint/model,temperature=0.2"
+
+
+def parse_model(text: str) -> ModelRef:
+    """Return the model that ``text`` names. The model's own name may hold ``/`` and ``:``, but no comma.
+
+    Raises :class:`InputError`, in one line, for anything that is not of the form.
+    """
+    name, *settings = text.strip().split(",")
+    endpoint, slash, model = (part.strip() for part in name.partition("/"))
+    if not slash or not endpoint or not model:
+        raise InputError(f"{text!r} is not a model's name: {_FORM}")
+    values: dict[str, str] = {}
+    for setting in settings:
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if not equals:
+            raise InputError(f"{text!r}: {setting!r} is not parameter=value: {_FORM}")
+        if key not in Params.__struct_fields__:
+            raise InputError(f"{text!r}: there is no parameter {key!r}{_nearest(key)}")
+        if key in values:
+            raise InputError(f"{text!r} sets {key!r} twice")
+        values[key] = value
+    return ModelRef(endpoint, model, _params(text, values))
+
+
+def _nearest(key: str) -> str:
+    known = Params.__struct_fields__
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+
+
+def _params(text: str, values: dict[str, str]) -> Params:
+    try:
+        params = msgspec.convert(values, Params, strict=False)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{text!r}: {error}") from None
+    for key, least in (("temperature", 0.0), ("top_p", 0.0), ("max_tokens", 1)):
+        value = getattr(params, key)
+        if value is not None and not (math.isfinite(value) and value >= least):
+            raise InputError(f"{text!r}: {key} must be a number from {least} up")
+    return params
