@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.errors import InputError
-from agents.events import Found, Hit, Log, StepEnded, StepQueued, Text
+from agents.events import Found, Log, StepEnded, StepQueued, Text
 from tui.commands import arguments
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ class AskPrinter:
         self._printing = printing
         self._steps: dict[str, StepQueued] = {}
         self._counts: dict[str, int] = {}
-        self._passages: tuple[Hit, ...] = ()
-        self._answer: list[str] = []
+        self._found = False
+        self._last = ""
 
     async def show(self, event: AnyEvent) -> None:
         """Take one event."""
@@ -106,10 +106,10 @@ class AskPrinter:
         match event:
             case Found(hits=hits):
                 self._counts[event.step] = len(hits)
-                if step.kind == "merge":
-                    self._passages = hits
-            case Text(text=text) if step.kind == "model" and self._printing:
-                self._answer.append(text)
+                self._found = self._found or step.kind == "merge"
+            case Text(text=text) if step.kind in {"merge", "model"} and self._printing:
+                # A merge speaks where nothing was found and no model is asked.
+                self._last = text[-1]
                 await self._terminal.write(text)
             case Log(message=message):
                 self._status(f"{step.name}: {message}")
@@ -128,27 +128,14 @@ class AskPrinter:
             self._terminal.complain(f"the source {step.name} {why}; the answer goes without it")
 
     def _waiting(self) -> str:
-        return "answering…" if self._passages else "searching…"
+        return "answering…" if self._found else "searching…"
 
     def _status(self, text: str) -> None:
         # Never into the middle of an answer that the same terminal shows.
-        if not (self._printing and self._terminal.out_is_terminal and self._answer):
+        if not (self._printing and self._terminal.out_is_terminal and self._last):
             self._terminal.status(text)
 
     async def finish(self) -> None:
-        """End the answer's last line, list the passages, and say where the citations do not match them."""
-        from agents.retrieval.citations import check
-
-        if not self._answer:
-            return
-        answer = "".join(self._answer)
-        if not answer.endswith("\n"):
+        """End the answer's last line."""
+        if self._last not in {"", "\n"}:
             await self._terminal.write("\n")
-        if not self._passages:
-            return
-        cited = check(answer, len(self._passages))
-        lines = "".join(f"[{number}] {hit.place}\n" for number, hit in enumerate(self._passages, 1))
-        await self._terminal.write(f"\nSources{'' if cited.valid else ' (the answer cites none of them)'}:\n{lines}")
-        if cited.invalid:
-            numbers = ", ".join(f"[{number}]" for number in cited.invalid)
-            self._terminal.complain(f"the answer cites {numbers}, which is no passage")

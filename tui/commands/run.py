@@ -60,7 +60,7 @@ async def _run(session: Session, prompt: str, args: argparse.Namespace) -> int:
     request = Chat(lanes=tuple(Lane(model=ref, messages=messages) for ref in models), use_cache=session.settings.defaults.cache)
     answers = Answers(session.terminal, [str(ref) if len(models) > 1 else ref.name for ref in models], printing=not args.json)
     end = await session.follow(request, answers.show, json=args.json)
-    return session.conclude(end) or int(answers.failed)
+    return session.conclude(end, told=answers.failed) or int(answers.failed)
 
 
 def read_prompt(argument: str | None) -> str:

@@ -91,7 +91,7 @@ class Session:
         self.stop = stop
 
     async def models(self, args: argparse.Namespace) -> tuple[ModelRef, ...]:
-        """Return the models the arguments name, else the first of the defaults, each with all its parameters.
+        """Return the models the arguments name, else the first of the defaults, with the parameters that flags set.
 
         A parameter in a name on the command line wins over a flag; a flag wins over what a default's name says.
         """
@@ -103,7 +103,7 @@ class Session:
         refs = named or (await self.workspace.models.defaults())[:1]
         if not refs:
             raise InputError("no model was found; name one with -m or put an endpoint in the configuration (see: stretto models)")
-        return tuple(_complete(ref, args, self.settings, named=bool(named)) for ref in refs)
+        return tuple(_complete(ref, args, named=bool(named)) for ref in refs)
 
     async def model(self, args: argparse.Namespace) -> ModelRef:
         """Return the one model a command works with."""
@@ -136,15 +136,15 @@ class Session:
         else:
             await self.terminal.write_bytes(line)
 
-    def conclude(self, end: End) -> int:
-        """Say what went wrong with a run, if anything did, and return the exit code."""
+    def conclude(self, end: End, *, told: bool = False) -> int:
+        """Say what went wrong with a run, if anything did, and return the exit code; ``told``: what failed was said already."""
         if end.unsaved is not None:
             self.terminal.complain(f"this run was not saved: {end.unsaved}")
         if self.stop.signal is not None:
             if end.unsaved is None:
                 self.terminal.complain(f"stopped; what came so far is kept: stretto runs show {end.run}")
             return self.stop.code
-        if end.outcome != "done":
+        if end.outcome != "done" and not told:
             self.terminal.complain(end.error or f"the run ended as {end.outcome}; see: stretto runs show {end.run}")
         return 0 if end.outcome == "done" and end.unsaved is None else 1
 
@@ -180,13 +180,10 @@ async def _more(reader: Subscription, within: float | None) -> bool:
         return False
 
 
-def _complete(ref: ModelRef, args: argparse.Namespace, settings: Settings, *, named: bool) -> ModelRef:
-    values: dict[str, int | float | None] = {}
-    for key in ("max_tokens", "temperature"):
-        own, flag = getattr(ref.params, key), getattr(args, key, None)
-        if own is None or (flag is not None and not named):
-            values[key] = flag if flag is not None else getattr(settings.defaults, key)
-    return msgspec.structs.replace(ref, params=msgspec.structs.replace(ref.params, **values))
+def _complete(ref: ModelRef, args: argparse.Namespace, *, named: bool) -> ModelRef:
+    given = {key: getattr(args, key, None) for key in ("max_tokens", "temperature")}
+    wins = {key: value for key, value in given.items() if value is not None and (not named or getattr(ref.params, key) is None)}
+    return msgspec.structs.replace(ref, params=msgspec.structs.replace(ref.params, **wins))
 
 
 def event_line(event: AnyEvent) -> bytes:

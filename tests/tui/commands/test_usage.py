@@ -122,9 +122,8 @@ def test_an_empty_prompt_is_wrong_usage(home: Home) -> None:
 
 
 def test_input_that_is_no_text_is_one_line(home: Home) -> None:
-    with home.start("run", stdin=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        process.stdin.buffer.write(b"\xff\xfe\x00")
-        _, err = process.communicate()
+    (home.work / "binary").write_bytes(b"\xff\xfe\x00")
+    with (home.work / "binary").open("rb") as file, home.start("run", stdin=file.fileno()) as process:
+        _, err = process.communicate(timeout=50)
     assert process.returncode == 1
     assert err == "stretto: standard input is not UTF-8 text; convert it first, for example with iconv\n"
