@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from agents.nvml import Gpu, GpuProcess, Nvml
+from agents.nvml import RETRY, Gpu, GpuProcess, Nvml
 
 if TYPE_CHECKING:
     import psutil
@@ -76,18 +76,20 @@ class GpuProbe:
 
     def _poll(self) -> None:
         meter = _Meter()
-        try:
-            while True:
-                self._wanted.wait()
+        while not self._over.is_set():
+            self._wanted.wait()
+            try:
                 meter.settle(self._over)
                 while not self._over.is_set() and time.monotonic() - self._looked < _INTEREST:
                     self._latest = meter.read()
                     self._over.wait(self._period)
-                if self._over.is_set():
-                    return
                 self._wanted.clear()
-        finally:
-            meter.close()
+            except Exception as error:  # noqa: BLE001  # a thread has nobody to raise to, and its traceback would cross the screen
+                self._latest = GpuSnapshot(
+                    at=time.monotonic(), reason=f"this machine cannot be read: {type(error).__name__}: {error}"
+                )
+                self._over.wait(RETRY)
+        meter.close()
 
 
 def read_machine() -> GpuSnapshot:

@@ -153,10 +153,17 @@ class Nvml:
         except UnicodeDecodeError:  # a name that is no text
             return None
 
+    def _ask_in_turn(self, card: Any, *questions: Callable[[Any], Any]) -> Any:
+        """Return the first answer there is: the newest way of asking first."""
+        answers = (self._ask(question, card) for question in questions)
+        return next((answer for answer in answers if answer is not None), None)
+
     def _processes(self, card: Any) -> tuple[GpuProcess, ...] | None:
+        nvml = self._nvml
+        # By version, because the function without one raises something that is no NVMLError where the driver is older.
         lists = [
-            self._ask(self._nvml.nvmlDeviceGetComputeRunningProcesses, card),
-            self._ask(self._nvml.nvmlDeviceGetGraphicsRunningProcesses, card),
+            self._ask_in_turn(card, nvml.nvmlDeviceGetComputeRunningProcesses_v3, nvml.nvmlDeviceGetComputeRunningProcesses_v2),
+            self._ask_in_turn(card, nvml.nvmlDeviceGetGraphicsRunningProcesses_v3, nvml.nvmlDeviceGetGraphicsRunningProcesses_v2),
         ]
         if all(found is None for found in lists):
             return None
