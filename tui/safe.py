@@ -112,6 +112,13 @@ def _without_bad_link(style: Style) -> Style:
 class SafeFilter(LineFilter):
     """The last wall: no control code and no odd link leaves any widget. Return it from ``App.get_line_filters``."""
 
+    def __eq__(self, other: object) -> bool:
+        """All are equal: Textual keeps filtered rows by filter, so a new one each time would filter every row of every frame."""
+        return isinstance(other, SafeFilter)
+
+    def __hash__(self) -> int:
+        return hash(SafeFilter)
+
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return ``segments`` with unsafe characters replaced; segments that are clean pass as they are."""
         unsafe = _CELL_UNSAFE.search

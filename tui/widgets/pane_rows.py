@@ -109,11 +109,10 @@ class RowPainter:
         return self._strip([*segments, self._bars[part]])
 
     def _strip(self, segments: list[Segment]) -> Strip:
-        strip = Strip(segments, self.width)
         if self._background is not None:
             for line_filter in self._filters:
-                strip = strip.apply_filter(line_filter, self._background)
-        return strip
+                segments = line_filter.apply(segments, self._background)
+        return Strip(segments, self.width)
 
     def _cited(self, row: Row, text: str, style: Style) -> Iterator[Segment]:
         yield Segment(" ", style)

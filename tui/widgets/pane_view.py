@@ -53,6 +53,7 @@ class PaneView:
         """Rows there are for text."""
         self._empty = safe_text(empty)
         self._pieces: list[str] = []
+        self._folded: list[str] = []
         self._backlog = ""
         self._taken = 0
 
@@ -61,49 +62,46 @@ class PaneView:
     @property
     def waiting(self) -> bool:
         """Whether some text was appended and not taken in yet."""
-        return bool(self._pieces or self._backlog)
+        return bool(self._pieces or self._folded or self._backlog)
 
     @property
     def text(self) -> str:
         """The whole text, also what waits."""
-        return f"{self.doc}{safe_text(''.join([self._backlog[self._taken :], *self._pieces]))}"
+        return f"{self.doc}{safe_text(''.join([self._backlog[self._taken :], *self._folded, *self._pieces]))}"
 
     def append(self, text: str) -> None:
         """Keep ``text`` until :meth:`take`."""
         if text:
             self._pieces.append(text)
-            if len(self._pieces) >= _FOLD_AT:
-                self._fold()
+            if len(self._pieces) >= _FOLD_AT:  # a hidden pane may wait for long, and a string for each token is dear
+                self._folded.append("".join(self._pieces))
+                self._pieces.clear()
 
     def clear(self) -> None:
         """Forget text, error and position."""
         self.doc = PaneText(self.doc.width)
         self._pieces.clear()
+        self._folded.clear()
         self._backlog, self._taken, self.error = "", 0, ""
         self.top = self.painter.marked = None
         self.painter.forget()
 
-    def _fold(self) -> None:
-        self._backlog = "".join([self._backlog[self._taken :], *self._pieces])
-        self._taken = 0
-        self._pieces.clear()
-
     def take(self, until: float) -> None:
         """Take in waiting text slice by slice, at least one, until the clock reaches ``until``; the rest goes on waiting."""
-        if self._pieces:
-            self._fold()
-        text, at = self._backlog, self._taken
-        while at < len(text):
-            piece = text[at : at + _SLICE]
+        while self.waiting:
+            if not self._backlog:
+                self._backlog, self._taken = "".join([*self._folded, *self._pieces]), 0
+                self._folded.clear()
+                self._pieces.clear()
+            piece = self._backlog[self._taken : self._taken + _SLICE]
             if not piece.isascii():
                 piece = piece[:_WIDE_SLICE]
             self.doc.append(safe_text(piece))
-            at += len(piece)
+            self._taken += len(piece)
+            if self._taken >= len(self._backlog):
+                self._backlog = ""
             if perf_counter() >= until:
-                break
-        self._taken = at
-        if at >= len(text):
-            self._backlog, self._taken = "", 0
+                return
 
     # Rows
 
@@ -122,7 +120,7 @@ class PaneView:
             self.rows = []
             strips = [painter.line(line, "empty") for line in self._wrapped(self._empty, self.room)]
         shown = [*strips, *([painter.blank] * (height - len(strips) - len(foot))), *foot][:height]
-        painter.trim(shown, 16 * height + 256)
+        painter.trim(shown, 4 * height + 64)
         return shown
 
     def _resize(self, inner: int) -> None:
