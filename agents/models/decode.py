@@ -12,11 +12,13 @@ import json
 import msgspec
 
 from agents.events import Usage
-from agents.models.sse import EventSplitter, TooLargeError
+from agents.models.sse import MAX_EVENT_BYTES, EventSplitter, TooLargeError
 
 MAX_TEXT_CHARS = 8 * 1024 * 1024
 
 _ERROR_EVENT = "error"
+_WHOLE = "whole"
+"""The name given to a body that is one object, from a server that does not stream."""
 
 
 class StreamError(Exception):
@@ -82,12 +84,16 @@ class ChatReader:
         self._splitter = EventSplitter()
         self._characters = 0
         self._half = ""
+        self._sniffed = False
+        self._whole: bytearray | None = None
 
     def feed(self, data: bytes) -> list[str]:
         """Take bytes as they came and return the pieces of text in them, one for each event that has any.
 
         Never raises: what ends the stream early is kept in ``failure``, after the text before it was returned.
         """
+        if self._whole is not None or not self._sniffed:
+            data = self._sniff(data)
         try:
             events = self._splitter.feed(data)
         except TooLargeError as error:
@@ -95,9 +101,26 @@ class ChatReader:
             return []
         return self._read(events)
 
+    def _sniff(self, data: bytes) -> bytes:
+        """Look at the first byte: a stream of events never begins like a page or an object, whatever its content type says."""
+        if self._whole is None:
+            first = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+            if not first:
+                return data
+            self._sniffed = True
+            if first == b"<":
+                self.failure = StreamError("a web page instead of an answer: is base_url right, and the network open?", broken=True)
+            if first not in {b"{", b"["}:
+                return data
+            self._whole = bytearray()
+        self._whole += data
+        if len(self._whole) > MAX_EVENT_BYTES:
+            self.failure = TooLargeError()
+        return b""
+
     def end(self) -> list[str]:
         """Say that no bytes will follow; returns what a last, unterminated event or a waiting half of a character gives."""
-        pieces = self._read(self._splitter.end())
+        pieces = self._read(self._splitter.end() if self._whole is None else [(_WHOLE, bytes(self._whole))])
         if isinstance(self.failure, StreamError) and self.failure.broken:
             # Half an event at the end of a connection is a cut, which the missing finish reason tells.
             self.failure = None
@@ -105,10 +128,6 @@ class ChatReader:
             pieces.append("\ufffd")
             self._half = ""
         return pieces
-
-    def read_whole(self, body: bytes) -> list[str]:
-        """Read a body that is one JSON object instead of a stream."""
-        return [*self._read([("", body)]), *self.end()]
 
     def _read(self, events: list[tuple[str, bytes]]) -> list[str]:
         pieces: list[str] = []
@@ -175,10 +194,8 @@ class ChatReader:
         try:
             value = json.loads(data.decode("utf-8", "replace"))
         except (ValueError, RecursionError):
-            if data.strip() == b"[DONE]":
-                self.complete = True
-                return ""
-            if name and name != _ERROR_EVENT:
+            self.complete = data.strip() == b"[DONE]"
+            if self.complete or not data.strip() or (name and name != _ERROR_EVENT):
                 return ""
             text = data.decode("utf-8", "replace")
             if name == _ERROR_EVENT:

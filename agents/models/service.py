@@ -19,7 +19,7 @@ from agents.models.discovery import EMBEDDED, EMBEDDED_MODEL, Target, answers, p
 from agents.models.embedded import EmbeddedModel
 from agents.models.flights import Flight
 from agents.models.names import parse_model
-from agents.requests import ModelCall, ModelRef, Params
+from agents.requests import Message, ModelCall, ModelRef, Params
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -173,14 +173,15 @@ class Models:
         return gate
 
     def _complete(self, call: ModelCall) -> ModelCall:
-        """Fill in what the settings say where the call says nothing, so that equal calls are equal."""
+        """Fill in what the settings say where the call says nothing, so that equal calls are equal; make its text encodable."""
         defaults, given = self._settings.defaults, call.model.params
         params = msgspec.structs.replace(
             given,
             max_tokens=defaults.max_tokens if given.max_tokens is None else given.max_tokens,
             temperature=defaults.temperature if given.temperature is None else given.temperature,
         )
-        return msgspec.structs.replace(call, model=msgspec.structs.replace(call.model, params=params))
+        messages = tuple(Message(message.role, _whole_characters(message.content)) for message in call.messages)
+        return msgspec.structs.replace(call, model=msgspec.structs.replace(call.model, params=params), messages=messages)
 
     async def _client(self, gate: _Gate, progress: Callable[[str], None]) -> EndpointClient:
         target = gate.target
@@ -263,6 +264,11 @@ def _make_client(target: Target) -> EndpointClient:
     from agents.models.client import EndpointClient
 
     return EndpointClient(target)
+
+
+def _whole_characters(text: str) -> str:
+    """Return ``text`` with halves of characters, which a damaged document may hold and JSON cannot, joined or replaced."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _cost(target: Target, usage: Usage) -> float | None:
