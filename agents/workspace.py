@@ -11,6 +11,7 @@ from agents.gpu import GpuProbe
 from agents.lag import LagProbe
 from agents.metrics import Metrics
 from agents.requests import Ask, Chat, Index, Research
+from storage.errors import StoreError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -57,15 +58,14 @@ class Workspace:
         ]
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             await self.engine.__aexit__(None, None, None)
         finally:
             for task in self._background:
                 task.cancel()
-            await self._group.__aexit__(kind, error, trace)
+            # Without the error: the group would cancel the journal, which still has to write what happened.
+            await self._group.__aexit__(None, None, None)
 
     async def open(self) -> None:
         """Open the store and the services, once; concurrent callers wait for the same opening.
@@ -102,7 +102,7 @@ class Workspace:
             if opening.done():
                 raise
             self._reader.close()
-            told = StrettoError(str(error) if type(error).__name__ == "StoreError" else f"{type(error).__name__}: {error}")
+            told = StrettoError(str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}")
             opening.set_exception(told)
             opening.exception()  # seen: whoever calls open() is told, and a person may leave before anyone does
 
@@ -130,10 +130,5 @@ class Workspace:
 
 
 def _import_services() -> None:
-    import agents.journal
-    import agents.models.service
-    import agents.research
-    import agents.retrieval.ask
-    import agents.retrieval.library
     import storage.history
     import storage.store  # noqa: F401

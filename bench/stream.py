@@ -43,7 +43,7 @@ def measure(panes: int, rate: int, tokens: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         server = subprocess.Popen(
-            [sys.executable, "-m", "tests.servers.paced", "--port", "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+            [sys.executable, "-m", "tests.servers.paced", "--port", "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
         )
         try:
             assert server.stdout is not None

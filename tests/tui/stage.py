@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,8 @@ class Stage:
         for _ in range(turns):
             if condition():
                 return
-            await self.pilot.pause(0.025)
+            # Not the pilot's pause: that waits for an idle processor, and a stream would be over by then.
+            await asyncio.sleep(0.025)
         raise AssertionError(f"never came to be:\n{self.screen()}")
 
     async def send(self, text: str) -> None:

@@ -27,13 +27,18 @@ class Dashboard(Screen[None]):
     """Holds the three views and the one prompt line they share."""
 
     AUTO_FOCUS = "PromptLine"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  # an instance variable in Textual, so no ClassVar
+        (0, "-narrow"),
+        (120, "-wide"),
+    ]
 
     def __init__(self, workspace: Workspace, feed: Feed) -> None:
         super().__init__()
         self.compare = CompareView(workspace, feed)
         self.ask = AskView(workspace, feed)
         self.agents = AgentsView(workspace, feed)
+        self.view: View = self.compare
+        """The view on screen."""
         self.status = StatusLine(workspace)
         self.prompt = PromptLine(placeholder=self.compare.placeholder)
         self._tabs = Static(id="tabs", markup=False)
@@ -42,12 +47,6 @@ class Dashboard(Screen[None]):
     def views(self) -> tuple[View, ...]:
         """All views, in the order of their tabs."""
         return self.compare, self.ask, self.agents
-
-    @property
-    def view(self) -> View:
-        """The view on screen."""
-        current = self.query_one(ContentSwitcher).current
-        return next(view for view in self.views if view.id == current)
 
     def compose(self) -> ComposeResult:
         """Lay out from top to bottom."""
@@ -66,6 +65,7 @@ class Dashboard(Screen[None]):
 
     def show(self, name: str) -> None:
         """Bring a view to the screen; the others go on working."""
+        self.view = next(view for view in self.views if view.id == name)
         self.query_one(ContentSwitcher).current = name
         self.prompt.placeholder = self.view.placeholder
         self.prompt.focus()
