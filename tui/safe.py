@@ -63,6 +63,9 @@ _UNSAFE: Final = re.compile(
 _CELL_TABLE: Final = {**_TABLE, ord("\t"): " ", ord("\n"): " ", ord("\r"): "\u240d", 0x2028: " ", 0x2029: " "}
 _CELL_UNSAFE: Final = re.compile(_UNSAFE.pattern.replace("[\x00-\x08\x0b-\x1f", "[\x00-\x1f"))
 
+STRAY_JOINER: Final = re.compile("(?<![^\\s\u200d])\u200d|\u200d(?=\t)")
+"""Joiners with nothing to join. Rich gives them widths that disagree, and fails when such text is cut."""
+
 _WORST_LINE: Final = 4096
 
 
@@ -78,7 +81,7 @@ def safe_text(text: str) -> str:
 def safe_line(text: str, limit: int = 200) -> str:
     """Return ``text`` as one safe line of at most ``limit`` characters, cut with an ellipsis."""
     head = text[: max(limit, 1) * 4 + _WORST_LINE]
-    line = " ".join(safe_text(head).split())
+    line = STRAY_JOINER.sub("", " ".join(safe_text(head).split()))
     if len(line) > limit or len(head) < len(text):
         return f"{line[: max(limit - 1, 0)].rstrip()}…"
     return line
@@ -86,7 +89,7 @@ def safe_line(text: str, limit: int = 200) -> str:
 
 def safe_content(text: str, style: str | ContentStyle = "") -> Content:
     """Return ``text`` as Textual content in one style: safe, and never parsed as markup."""
-    return Content.styled(safe_text(text), style)
+    return Content.styled(STRAY_JOINER.sub("", safe_text(text)), style)
 
 
 def safe_link(url: str) -> str | None:

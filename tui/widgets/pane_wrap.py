@@ -12,6 +12,8 @@ from typing import Final
 
 from rich.cells import split_graphemes
 
+from tui.safe import STRAY_JOINER
+
 TAB: Final = 4
 """Cells a tab takes. Fixed, so that a row's width does not depend on where the row starts."""
 
@@ -23,9 +25,6 @@ NARROW: Final = re.compile(
     "\u2010-\u2027\u2030-\u203b\u203d-\u2048\u204a-\u205e\u2500-\u25a9]*"
 )
 """Characters of one cell each, none of which a variation selector can widen: for these, characters are cells."""
-
-_STRAY_JOINER: Final = re.compile("(?<![^\\s\u200d])\u200d|\u200d(?=\t)")
-"""Joiners with nothing to join. Measured or cut by Rich they give widths that disagree, or an exception."""
 
 _LONGEST_GRAPHEME: Final = 32
 _HEADING: Final = re.compile(r" {0,3}#{1,6}(?=[ \t]|$)")
@@ -99,7 +98,7 @@ def _wrap_wide(text: str, start: int, end: int, width: int, rows: array[int]) ->
 def row_cells(text: str) -> str:
     """Return the characters of one row as they are drawn: tabs as spaces, joiners with nothing to join left out."""
     if "\u200d" in text:
-        text = _STRAY_JOINER.sub("", text)
+        text = STRAY_JOINER.sub("", text)
     return text.replace("\t", " " * TAB) if "\t" in text else text
 
 
@@ -108,7 +107,7 @@ def _graphemes(text: str, start: int, end: int) -> list[tuple[int, int, int]]:
     spans: list[tuple[int, int, int]] = []
     piece = text[start:end]
     if "\u200d" in piece:
-        piece = _STRAY_JOINER.sub("\u0301", piece)
+        piece = STRAY_JOINER.sub("\u0301", piece)
     for first, last, size in split_graphemes(piece.replace("\t", "x"))[0]:
         at, after = start + first, start + last
         if text[at] == "\t":
