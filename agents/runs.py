@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import time
 from array import array
@@ -30,6 +31,7 @@ from agents.events import (
     Usage,
 )
 from agents.text import TextBuffer
+from storage.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -262,11 +264,14 @@ def told(error: BaseException, limit: int = 600) -> str:
     """Return an error as one line for a person."""
     error = cause(error)
     text = " ".join(str(error).split())
-    if not isinstance(error, StrettoError):
+    if not isinstance(error, StrettoError | StoreError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def request_json(request: Request) -> str:
     """Return the request as JSON, as the journal keeps it."""
-    return msgspec.json.encode(request).decode()
+    try:
+        return msgspec.json.encode(request).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair, from a file name or an argument that is not UTF-8
+        return json.dumps(msgspec.to_builtins(request), ensure_ascii=False).encode("utf-8", "replace").decode()
