@@ -26,7 +26,7 @@ EXAMPLES = """\
   stretto library add https://example.org/manual -l manuals
   stretto library list
   stretto library refresh
-  stretto library remove ~/notes/old.md"""
+  stretto library remove ~/notes"""
 
 _ADD_EXAMPLES = """\
   stretto library add ~/notes paper.pdf
@@ -38,7 +38,7 @@ _LIST_EXAMPLES = """\
   stretto library list --json | jq -r .name"""
 
 _REMOVE_EXAMPLES = """\
-  stretto library remove ~/notes/old.md
+  stretto library remove ~/notes
   stretto library remove https://example.org/manual -l manuals
   stretto library remove --all -l manuals"""
 
@@ -60,12 +60,15 @@ def configure(parser: arguments.CommandParser) -> None:
     listing.add_argument("-l", "--library", metavar="LIBRARY", type=arguments.text, help="list this library's documents")
     arguments.add_json(listing, "print one library or document a line as JSON")
     removing = actions.add_parser(
-        "remove", description="Remove places and what is under them.", examples=_REMOVE_EXAMPLES, help="remove documents"
+        "remove",
+        description="Remove places that were added, with all that is under them; the files stay.",
+        examples=_REMOVE_EXAMPLES,
+        help="remove documents",
     )
     removing.add_argument(
         "places", metavar="PLACE", nargs="*", type=arguments.place, help="a file, a folder or a URL of the library"
     )
-    removing.add_argument("--all", action="store_true", help="remove the whole library; the files themselves stay")
+    removing.add_argument("--all", action="store_true", help="remove the whole library")
     refreshing = actions.add_parser(
         "refresh", description="Read again what has changed.", examples=_REFRESH_EXAMPLES, help="read changed documents again"
     )

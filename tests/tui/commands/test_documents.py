@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from agents.events import AnyEvent, Saved
+from tests.servers.paced import words
+
+if TYPE_CHECKING:
+    from tests.servers.paced import PacedServer
+    from tests.tui.commands.process import Home
+
+_TIDES = "# Tides\n\nThe moon pulls the sea. High tide comes twice a day at the harbour.\n"
+_RENT = "# Rent\n\nThe rent is due on the third of each month, by standing order.\n"
+
+
+def notes(home: Home) -> None:
+    folder = home.work / "notes"
+    folder.mkdir()
+    (folder / "tides.md").write_text(_TIDES)
+    (folder / "rent.md").write_text(_RENT)
+
+
+def saved(line: str) -> None:
+    last = msgspec.json.decode(line, type=AnyEvent)
+    assert isinstance(last, Saved)
+    assert (last.step, last.error) == (None, None)
+
+
+async def test_a_library_is_made_listed_asked_and_removed(home: Home, paced: PacedServer) -> None:
+    notes(home)
+
+    async def run(*line: str, code: int = 0) -> str:
+        done = await asyncio.to_thread(home.run, *line)
+        assert done.returncode == code, done
+        assert "\x1b" not in done.stdout + done.stderr
+        return done.stdout
+
+    added = await run("library", "add", "notes")
+    assert added.startswith("indexed 2 documents")
+    listed = await run("library", "list")
+    assert str(home.work / "notes") in listed
+    documents = await run("library", "list", "-l", "default")
+    assert documents.splitlines() == [str(home.work / "notes" / name) for name in ("rent.md", "tides.md")]
+    told = await run("ask", "When is the rent due?", "-m", "lab/paced-5-0", "--json")
+    saved(told.splitlines()[-1])
+    answer = await run("ask", "When is the rent due?", "-m", "lab/paced-6-0", "--source", "keyword")
+    assert answer.startswith("".join(words(6)))
+    assert f"[1] Rent ({home.work / 'notes' / 'rent.md'}:" in answer
+    (home.work / "notes" / "tides.md").unlink()
+    assert "1 removed" in await run("library", "refresh")
+    assert await run("library", "remove", "--all") == "removed library default: 1 document\n"
+    assert await run("library", "list") == ""
+
+
+async def test_documents_that_cannot_be_are_one_line(home: Home) -> None:
+    assert "there is no library 'default'" in await asyncio.to_thread(home.fault, "ask", "why")
+    (home.work / "picture.bin").write_bytes(bytes(range(256)))
+    assert "nothing was indexed" in await asyncio.to_thread(home.fault, "library", "add", "picture.bin")
+    assert "there is no library 'none'" in await asyncio.to_thread(home.fault, "library", "list", "-l", "none")
+    assert "there is no library 'none'" in await asyncio.to_thread(home.fault, "library", "remove", "--all", "-l", "none")
+
+
+async def test_the_agent_tells_its_steps_beside_its_report(home: Home, paced: PacedServer) -> None:
+    notes(home)
+    places = ("notes/tides.md", "notes/rent.md", "library:none", f"{paced.url}/pages/moon")
+    done = await asyncio.to_thread(home.run, "agent", "research", "Sum up", *places, "-m", "lab/paced-5-0")
+    assert done.returncode == 0
+    assert done.stdout.startswith("".join(words(5)))
+    assert "Not searched: library:none" in done.stdout
+    log = done.stderr.splitlines()
+    assert any(line.endswith("report: started") for line in log)
+    assert any("library none: failed after" in line for line in log)
+    assert sum("summarise" in line and "started" in line for line in log) == 3
+    assert "its steps one after the other" in log[-1]
+    assert "\x1b" not in done.stderr
+
+
+async def test_models_are_listed_with_what_is_wrong_beside_them(home: Home, paced: PacedServer) -> None:
+    home.endpoint("http://127.0.0.1:9/v1", "dead")
+    done = await asyncio.to_thread(home.run, "models")
+    assert done.returncode == 1
+    rows = [line.split()[0] for line in done.stdout.splitlines()]
+    assert {"lab/paced-400-100", "lab/delay-1.0", "dead/-", "embedded/smollm2-135m"} <= set(rows)
+    assert done.stderr.startswith("stretto: dead: ")
+    assert done.stderr.count("\n") == 1
