@@ -35,10 +35,10 @@ class Stage:
         raise AssertionError(f"never came to be:\n{self.screen()}")
 
     async def send(self, text: str) -> None:
-        """Put ``text`` into the prompt line and press Enter."""
+        """Put ``text`` into the prompt line and send it, without the wait for an idle processor that a pilot's key press has."""
         self.app.dashboard.prompt.focus()
         self.app.dashboard.prompt.value = text
-        await self.pilot.press("enter")
+        await self.app.dashboard.prompt.action_submit()
 
     def screen(self) -> str:
         """Return what the terminal shows."""

@@ -31,7 +31,7 @@ async def test_the_same_prompt_streams_into_every_pane_and_ends_saved(tmp_path: 
 
 
 async def test_a_prompt_typed_while_answers_stream_waits_its_turn_and_then_runs(tmp_path: Path, server: PacedServer) -> None:
-    async with stage(tmp_path, server.base_url, "lab/paced-200-100") as at:
+    async with stage(tmp_path, server.base_url, "lab/paced-60-100") as at:
         pane_of = at.app.dashboard.compare.answers
         await at.until(lambda: len(pane_of) == 1)
         await at.send("first")
