@@ -73,6 +73,8 @@ class _Building:
         self.units: list[_Unit] = []
         self.repeated = 0
         """How many of ``units`` were already in the passage before."""
+        self.said = False
+        """Whether a line other than a heading is among the new ones."""
         self.heading = self._heading()
 
     def add(self, unit: _Unit) -> None:
@@ -84,8 +86,10 @@ class _Building:
             self.path.append((unit.level, unit.name))
         while len(self.units) > self.repeated and self._length() + len(unit.text) > self.size:
             self.flush(self._border())
-        if len(self.units) == self.repeated or not any(held.text.strip() for held in self.units[self.repeated :]):
+        if not self.said:
+            # A passage stands under the last of the headings it begins with.
             self.heading = self._heading()
+        self.said = self.said or _says_something(unit)
         self.units.append(unit)
 
     def _length(self) -> int:
@@ -130,6 +134,7 @@ class _Building:
             tail = self._tail(taken) if repeat else []
         self.units = tail + rest
         self.repeated = len(tail)
+        self.said = any(_says_something(unit) for unit in rest)
         self.heading = self._heading()
 
     def _tail(self, taken: list[_Unit]) -> list[_Unit]:
@@ -145,6 +150,10 @@ class _Building:
             tail.insert(0, unit._replace(level=None))
             room -= len(unit.text) + 1
         return tail
+
+
+def _says_something(unit: _Unit) -> bool:
+    return unit.level is None and any(letter.isalnum() for letter in unit.text)
 
 
 def _units(kind: Kind, lines: list[str], limit: int) -> Iterator[_Unit]:

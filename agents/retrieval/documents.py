@@ -33,8 +33,8 @@ _SUFFIXES: dict[str, Kind] = {
 
 _BINARY = """
 .png .jpg .jpeg .gif .webp .bmp .ico .tif .tiff .svgz .mp3 .mp4 .m4a .ogg .flac .wav .avi .mkv .mov .webm .zip .gz .bz2 .xz .zst
-.tar .tgz .7z .rar .whl .jar .so .dll .dylib .exe .o .a .pyc .pyo .class .wasm .db .sqlite .sqlite3 .gguf .safetensors .onnx .pt .bin
-.npy .npz .parquet .pickle .pkl .woff .woff2 .ttf .otf .eot .mo .iso .img .deb .rpm .doc .docx .xls .xlsx .ppt .pptx .odt
+.tar .tgz .7z .rar .whl .jar .so .dll .dylib .exe .o .a .pyc .pyo .class .wasm .db .sqlite .sqlite3 .gguf .safetensors .onnx .pt
+.bin .npy .npz .parquet .pickle .pkl .woff .woff2 .ttf .otf .eot .mo .iso .img .deb .rpm .doc .docx .xls .xlsx .ppt .pptx .odt
 """
 BINARY_SUFFIXES = frozenset(_BINARY.split())
 """Passed over without being opened."""
@@ -144,7 +144,7 @@ def _title(kind: Kind, lines: list[str]) -> str | None:
     for index, line in enumerate(lines[:40]):
         if kind == "markdown" and (match := re.match(r"#\s+(.+?)\s*#*$", line)):
             return match[1].strip()[:200]
-        if kind == "rest" and is_underline(lines, index + 1) and line.strip():
+        if is_underline(lines, index + 1) and (kind == "rest" or (kind == "markdown" and lines[index + 1][0] == "=")):
             return line.strip()[:200]
     return None
 

@@ -42,7 +42,7 @@ def child_environment() -> dict[str, str]:
 
 def read_pdf(data: bytes, *, cpu: int = CPU_SECONDS, wall: float = WALL_SECONDS) -> list[str]:
     """Return the text of each page, empty for pages without any; raises :class:`InputError` when limits are met or it is broken."""
-    command = [sys.executable, "-P", "-m", "agents.retrieval.pdf", str(cpu)]
+    command = [sys.executable, "-P", "-m", "agents.retrieval.pdf", str(cpu), str(os.getpid())]
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=wall, check=False, env=child_environment())
     except subprocess.TimeoutExpired:
@@ -57,7 +57,7 @@ def read_pdf(data: bytes, *, cpu: int = CPU_SECONDS, wall: float = WALL_SECONDS)
     return answer.pages
 
 
-def _limit(cpu: int) -> None:
+def _limit(cpu: int, parent: int) -> None:
     import ctypes
     import resource
     import signal
@@ -68,6 +68,8 @@ def _limit(cpu: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: the worker that asked may be killed meanwhile
+    if os.getppid() != parent:
+        sys.exit(1)  # it was killed before that was set
 
 
 def _extract(data: bytes) -> _Answer:
@@ -75,7 +77,7 @@ def _extract(data: bytes) -> _Answer:
     import logging
 
     from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
+    from pypdf.errors import LimitReachedError, PyPdfError
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     answer = _Answer()
@@ -91,6 +93,8 @@ def _extract(data: bytes) -> _Answer:
             text = page.extract_text()[:room].encode("utf-8", "replace").decode()
             room -= len(text)
             answer.pages.append(text)
+    except LimitReachedError:
+        return _Answer(error="a PDF that unpacks to more than is read")
     except MemoryError:
         return _Answer(error=f"a PDF that takes more than {MEMORY_BYTES // 2**20} MiB to read")
     except (
@@ -112,7 +116,7 @@ def _extract(data: bytes) -> _Answer:
 
 def main() -> None:
     """Read one PDF from standard input and write its pages as JSON to standard output."""
-    _limit(int(sys.argv[1]))
+    _limit(int(sys.argv[1]), int(sys.argv[2]))
     data = sys.stdin.buffer.read()
     sys.stdout.buffer.write(msgspec.json.encode(_extract(data)))
 

@@ -7,8 +7,8 @@ import re
 _STOP = """
 a about an and any are as at be because been but by can could did do does doing done else for from get give had has have how i if in
 into is it its just like make many may me might more most much must my no nor not of on one only or other our out over own please
-same shall she he should so some such tell than that the their them then there these they this those through to too under until up us use
-used using very want was we were what when where which while who whom whose why will with would you your yours
+same shall she he should so some such tell than that the their them then there these they this those through to too under until up
+us use used using very want was we were what when where which while who whom whose why will with would you your yours
 """
 STOP_WORDS = frozenset(_STOP.split())
 MAX_TERMS = 32

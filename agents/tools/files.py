@@ -61,16 +61,25 @@ def read_regular(path: Path, limit: int = MAX_FILE_BYTES) -> Contents:
         number = os.open(path, flags)
     except OSError as error:
         raise InputError(f"{shown(path)} cannot be opened: {error.strerror}") from None
-    with os.fdopen(number, "rb") as file:
+    try:
         facts = os.fstat(number)
         if not stat.S_ISREG(facts.st_mode):
             raise InputError(f"{shown(path)} is not a regular file")
         if facts.st_size > limit:
             raise InputError(f"{shown(path)} is too large: {facts.st_size / 1e6:.1f} MB, at most {limit / 1e6:.1f} MB are read")
-        try:
-            data = file.read(limit + 1)
-        except OSError as error:
-            raise InputError(f"{shown(path)} cannot be read: {error.strerror}") from None
+        data = _read(number, limit + 1)
+    except OSError as error:
+        raise InputError(f"{shown(path)} cannot be read: {error.strerror}") from None
+    finally:
+        os.close(number)
     if len(data) > limit:
         raise InputError(f"{shown(path)} grew while it was read")
     return Contents(data, len(data), facts.st_mtime_ns)
+
+
+def _read(number: int, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    while limit > 0 and (piece := os.read(number, min(limit, 1 << 20))):
+        pieces.append(piece)
+        limit -= len(piece)
+    return b"".join(pieces)
