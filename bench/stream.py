@@ -8,6 +8,7 @@ paced time, key press to echo, stretto's share of one core, and the loop lag it 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import statistics
@@ -16,48 +17,47 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from tests.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 LETTERS = "жшщэюя"
 """Typed while answers stream; no answer holds them, so each is found in the terminal's bytes as it is drawn."""
 
 
-def configure(folder: Path, base_url: str, panes: int, model: str) -> Path:
-    """Write a configuration with ``panes`` panes on the paced server."""
-    models = ", ".join(f'"lab/{model}"' for _ in range(panes))
-    path = folder / "config.toml"
-    path.write_text(
-        f'[defaults]\nmodels = [{models}]\nmax_tokens = 100000\ncache = false\n[endpoints.lab]\nbase_url = "{base_url}"\n'
-        f"concurrency = {panes}\n"
-    )
-    return path
+@contextlib.contextmanager
+def paced_server() -> Iterator[str]:
+    """Run the paced server in a process of its own; yields its address."""
+    command = [sys.executable, "-m", "tests.servers.paced", "--port", "0"]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        assert server.stdout is not None
+        found = re.search(r"http://\S+", server.stdout.readline())
+        assert found is not None
+        yield found[0]
+    finally:
+        server.kill()
+        server.wait()
 
 
-def measure(panes: int, rate: int, tokens: int) -> None:
-    """Run once and print."""
-    model = f"paced-{tokens}-{rate}"
+@contextlib.contextmanager
+def program_environment(address: str, panes: int, model: str) -> Iterator[tuple[dict[str, str], str]]:
+    """Yield an environment with ``panes`` panes of ``model`` on the server, and the empty folder to start in."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        server = subprocess.Popen(
-            [sys.executable, "-m", "tests.servers.paced", "--port", "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        models = ", ".join(f'"lab/{model}"' for _ in range(panes))
+        (folder / "config.toml").write_text(
+            f"[defaults]\nmodels = [{models}]\nmax_tokens = 1000000\ncache = false\n"
+            f'[endpoints.lab]\nbase_url = "{address}"\nconcurrency = {panes}\n'
         )
-        try:
-            assert server.stdout is not None
-            found = re.search(r"http://\S+", server.stdout.readline())
-            assert found is not None
-            env = os.environ | {
-                "STRETTO_DATA_DIR": str(folder / "data"),
-                "STRETTO_CONFIG": str(configure(folder, found[0], panes, model)),
-                "PYTHONPATH": str(ROOT),
-            }
-            drive(env, panes, rate, tokens, str(folder))
-        finally:
-            server.kill()
-            server.wait()
+        places = {"STRETTO_DATA_DIR": str(folder / "data"), "STRETTO_CONFIG": str(folder / "config.toml")}
+        yield os.environ | places | {"PYTHONPATH": str(ROOT)}, str(folder)
 
 
 def drive(env: dict[str, str], panes: int, rate: int, tokens: int, folder: str) -> None:
@@ -132,7 +132,9 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=100)
     parser.add_argument("--tokens", type=int, default=400)
     arguments = parser.parse_args()
-    measure(arguments.panes, arguments.rate, arguments.tokens)
+    model = f"paced-{arguments.tokens}-{arguments.rate}"
+    with paced_server() as address, program_environment(address, arguments.panes, model) as (env, folder):
+        drive(env, arguments.panes, arguments.rate, arguments.tokens, folder)
 
 
 if __name__ == "__main__":

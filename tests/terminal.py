@@ -83,6 +83,12 @@ class Terminal:
                 break
         self.draw()
 
+    def forget(self) -> None:
+        """Drop what was read and not drawn, for runs that write more than is worth keeping."""
+        self.raw.clear()
+        self.reads.clear()
+        self._drawn = 0
+
     def draw(self, upto: int | None = None) -> None:
         """Bring the screen up to what was read, or to the first ``upto`` bytes of it."""
         end = len(self.raw) if upto is None else upto
