@@ -20,9 +20,9 @@ class EventSplitter:
     def __init__(self) -> None:
         self._begun = False
         self._skip_lf = False
-        self._rest = b""
         self._waiting: list[bytes] = []
         self._size = 0
+        self._ends_in_lf = False
 
     def feed(self, data: bytes) -> list[tuple[str, bytes]]:
         """Take bytes; return the events they complete. Raises :class:`TooLargeError` when one event passes 8 MiB."""
@@ -33,23 +33,29 @@ class EventSplitter:
         if b"\r" in data:
             self._skip_lf = data[-1:] == b"\r"
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if self._waiting or b"\n" not in data:
-            # A long line is kept in pieces until its end comes, so that collecting it stays linear.
-            self._size += len(data)
-            if self._size + len(self._rest) > MAX_EVENT_BYTES:
-                raise TooLargeError
+        if not data:
+            return []
+        complete = b"\n\n" in data or (self._ends_in_lf and data[:1] == b"\n")
+        if self._waiting:
+            # A long event is kept in pieces until its end comes, so that collecting it stays linear.
             self._waiting.append(data)
-            if b"\n" not in data:
-                return []
-            data = b"".join(self._waiting)
-            self._waiting.clear()
-            self._size = 0
-        data = self._rest + data if self._rest else data
+            if complete:
+                data = b"".join(self._waiting)
+                self._waiting.clear()
+        elif not complete:
+            self._waiting.append(data)
+        if not complete:
+            self._ends_in_lf = data[-1:] == b"\n"
+            self._grow(len(data))
+            return []
         if not self._begun:
             data = self._strip_bom(data)
-        *blocks, self._rest = data.split(b"\n\n")
-        if len(self._rest) > MAX_EVENT_BYTES:
-            raise TooLargeError
+        *blocks, rest = data.split(b"\n\n")
+        self._size = 0
+        self._ends_in_lf = rest[-1:] == b"\n"
+        if rest:
+            self._waiting.append(rest)
+            self._grow(len(rest))
         events: list[tuple[str, bytes]] = []
         for block in blocks:
             if block.startswith(b"data: ") and b"\n" not in block:
@@ -58,16 +64,21 @@ class EventSplitter:
                 events.append(event)
         return events
 
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > MAX_EVENT_BYTES:
+            raise TooLargeError
+
     def _strip_bom(self, data: bytes) -> bytes:
         self._begun = True
         return data.removeprefix(_BOM)
 
     def end(self) -> list[tuple[str, bytes]]:
         """Return the last event when the stream ended without the blank line after it."""
-        block = self._rest + b"".join(self._waiting)
+        block = b"".join(self._waiting)
         if not self._begun:
             block = self._strip_bom(block)
-        self._rest, self._waiting = b"", []
+        self._waiting.clear()
         event = _event(block)
         return [] if event is None else [event]
 
