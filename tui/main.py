@@ -54,21 +54,19 @@ class Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` names and return its exit code; never raises for what a person did or met."""
     try:
-        code = _dispatch(list(sys.argv[1:] if argv is None else argv))
-        if sys.stdout is not None and not sys.stdout.closed:
-            sys.stdout.flush()
+        return _dispatch(list(sys.argv[1:] if argv is None else argv))
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        _forget_output()
         return 141
     except Exception as error:  # noqa: BLE001  # the outermost place: every fault becomes one line and a code
         from tui.faults import tell
 
         return tell(error)
-    return code
+    finally:
+        _settle_output()
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -94,14 +92,16 @@ def _load(name: str) -> Command:
     return cast("Command", import_module(f"tui.commands.{name}"))
 
 
-def _forget_output() -> None:
-    """Send what is still buffered for a reader that has gone to nowhere, so that the interpreter's end is quiet."""
+def _settle_output() -> None:
+    """Send what is buffered for a reader that has gone, or for a full disk, to nowhere: the interpreter's end is quiet."""
+    if sys.stdout is None or sys.stdout.closed:
+        return
     try:
+        sys.stdout.flush()
+    except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-    except (OSError, ValueError, AttributeError):
-        return
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import time
 import unicodedata
 from typing import TYPE_CHECKING, TextIO
 
+from agents.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -54,24 +56,31 @@ class Terminal:
         except (OSError, ValueError):  # standard output was replaced by an object in memory
             sys.stdout.write(data.decode("utf-8", "replace"))
             return
-        sys.stdout.flush()
-        rest = memoryview(data)
-        while rest:
-            await _ready(file)
-            rest = rest[os.write(file, rest[:_PIECE]) :]
+        try:
+            sys.stdout.flush()
+            rest = memoryview(data)
+            while rest:
+                await _ready(file)
+                rest = rest[os.write(file, rest[:_PIECE]) :]
+        except OSError as error:
+            raise _unwritable(error) from error
 
     def print(self, text: str = "") -> None:
         """Write one line, or several, to standard output at once: for short tables, not for answers."""
         self.clear()
-        if sys.stdout is not None:
+        if sys.stdout is None:
+            return
+        try:
             sys.stdout.write(f"{printable(text) if self.out_is_terminal else text}\n")
             sys.stdout.flush()
+        except OSError as error:
+            raise _unwritable(error) from error
 
     def note(self, text: str) -> None:
         """Write one line to standard error."""
         self.clear()
         if sys.stderr is not None:
-            sys.stderr.write(f"{printable(text)}\n")
+            sys.stderr.write(f"{printable(one_line(text))}\n")
             sys.stderr.flush()
 
     def complain(self, message: str) -> None:
@@ -130,12 +139,25 @@ def cells_of(character: str) -> int:
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Return ``rows`` as lines with aligned columns, two spaces apart."""
+    rows = [tuple(one_line(cell).replace("\t", " ") for cell in row) for row in rows]
     widths = [max(sum(map(cells_of, cell)) for cell in column) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         cells = [cell + " " * (width - sum(map(cells_of, cell))) for cell, width in zip(row, widths, strict=True)]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` with a space for every end of a line, so that what is said in it cannot pose as another line."""
+    return " ".join(text.splitlines())
+
+
+def _unwritable(error: OSError) -> Exception:
+    """Return what a failure to write to standard output means: a reader that left is no news, a full disk is."""
+    if isinstance(error, BrokenPipeError):
+        return error
+    return InputError(f"standard output cannot be written: {error.strerror or error}")
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

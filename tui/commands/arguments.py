@@ -87,7 +87,7 @@ def temperature(value: str) -> float:
 
 def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add ``-m``."""
-    words = "a model as endpoint/model[,temperature=X,...]; default: what the configuration or discovery names"
+    words = "a model as endpoint/model[,temperature=X,...]; default: the first that the configuration or discovery names"
     parser.add_argument(
         "-m",
         "--model",

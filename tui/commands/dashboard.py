@@ -28,13 +28,14 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     if args.version:
         from importlib.metadata import version
 
-        sys.stdout.write(f"stretto {version('stretto')}\n")
+        from tui.terminal import Terminal
+
+        Terminal().print(f"stretto {version('stretto')}")
         return 0
     if not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
         parser.error("the dashboard needs a terminal; without one use: stretto run PROMPT")
-    from agents.models.names import parse_model
-
     from agents.config import load
+    from agents.models.names import parse_model
     from tui.app import run_dashboard
 
     settings, locations = load(arguments.flags(args))

@@ -59,15 +59,9 @@ def configure(parser: arguments.CommandParser) -> None:
     )
     listing.add_argument("-l", "--library", metavar="LIBRARY", type=arguments.text, help="list this library's documents")
     arguments.add_json(listing, "print one library or document a line as JSON")
-    removing = actions.add_parser(
-        "remove",
-        description="Remove places that were added, with all that is under them; the files stay.",
-        examples=_REMOVE_EXAMPLES,
-        help="remove documents",
-    )
-    removing.add_argument(
-        "places", metavar="PLACE", nargs="*", type=arguments.place, help="a file, a folder or a URL of the library"
-    )
+    words = "Remove places that were added, with all that is under them; the files stay."
+    removing = actions.add_parser("remove", description=words, examples=_REMOVE_EXAMPLES, help="remove documents")
+    removing.add_argument("places", metavar="PLACE", nargs="*", type=arguments.place, help="a place that was added")
     removing.add_argument("--all", action="store_true", help="remove the whole library")
     refreshing = actions.add_parser(
         "refresh", description="Read again what has changed.", examples=_REFRESH_EXAMPLES, help="read changed documents again"

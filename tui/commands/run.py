@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
     from tui.commands.session import Session
+    from tui.terminal import Terminal
 
 _STDIN_LIMIT = 16 << 20
 
@@ -44,10 +45,11 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     from tui.terminal import Terminal
 
     settings, locations = load(arguments.flags(args))
-    prompt = read_prompt(args.prompt)
+    terminal = Terminal()
+    prompt = read_prompt(args.prompt, terminal)
     if not prompt:
         parser.error("there is no prompt; give one as an argument or on standard input")
-    return perform(lambda session: _run(session, prompt, args), settings, locations, Terminal())
+    return perform(lambda session: _run(session, prompt, args), settings, locations, terminal)
 
 
 async def _run(session: Session, prompt: str, args: argparse.Namespace) -> int:
@@ -63,12 +65,14 @@ async def _run(session: Session, prompt: str, args: argparse.Namespace) -> int:
     return session.conclude(end, told=answers.failed) or int(answers.failed)
 
 
-def read_prompt(argument: str | None) -> str:
+def read_prompt(argument: str | None, terminal: Terminal) -> str:
     """Return the prompt from the argument, from standard input when it is no terminal, or from both."""
     given = "" if argument in {None, "-"} else str(argument)
     if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
         return given.strip()
+    terminal.status("reading standard input…")
     raw = sys.stdin.buffer.read(_STDIN_LIMIT + 1)
+    terminal.clear()
     if len(raw) > _STDIN_LIMIT:
         raise InputError("standard input is larger than 16 MiB; put long material in a library and use: stretto ask")
     try:

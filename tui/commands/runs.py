@@ -124,6 +124,7 @@ def _heading(step: StepRow) -> str:
     import msgspec
 
     from agents.events import Timings, Usage
+    from tui.terminal import one_line
 
     parts = [step.outcome or "running"]
     if step.cached:
@@ -139,7 +140,7 @@ def _heading(step: StepRow) -> str:
     if step.error:
         parts.append(step.error)
     name = step.lane if step.kind == "model" and step.lane else step.name
-    return f"[{step.id.rpartition('.')[2]}] {step.kind} {name}: {', '.join(parts)}"
+    return one_line(f"[{step.id.rpartition('.')[2]}] {step.kind} {name}: {', '.join(parts)}")
 
 
 def _indented(text: str) -> str:

@@ -132,6 +132,7 @@ def test_a_status_line_is_cut_to_the_terminals_cells(text: str, width: int, expe
 
 def test_columns_line_up_whatever_the_width_of_characters() -> None:
     assert table([("a", "b"), ("日本", "c")]) == "a     b\n日本  c"
+    assert table([("model\nlab/other", "tab\there")]) == "model lab/other  tab here"
 
 
 @pytest.mark.parametrize("text", ["plain\n\ttext", "\x1b[2J", "\x9b31m", "ä\u202eb", "a\U000e0041b"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,15 @@ def test_paths_follow_the_environment(home: Home) -> None:
     assert str(home.config) in done.stdout
     assert str(home.data / "stretto.db") in done.stdout
     assert not home.data.exists()
+
+
+@pytest.mark.parametrize("line", ["paths", "gpu --json", "--version"])
+def test_output_that_cannot_be_written_is_one_line(line: str, home: Home) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "tui.main", *line.split()]
+        env = home.environ()
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=env)
+    assert (done.returncode, done.stderr) == (1, "stretto: standard output cannot be written: No space left on device\n")
 
 
 def test_the_version_is_the_distributions(home: Home) -> None:
