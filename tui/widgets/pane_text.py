@@ -94,10 +94,11 @@ class PaneText:
 
     def append(self, text: str) -> None:
         """Add safe ``text`` at the end. Takes about 1 ms for 10,000 characters."""
-        self._open += text
-        self._rows.grow(self._open)
-        while len(self._open) >= _SEAL_AT and self._seal():
-            pass
+        for start in range(0, len(text), _SEAL_AT // 2):
+            self._open += text[start : start + _SEAL_AT // 2]
+            self._rows.grow(self._open)
+            while len(self._open) >= _SEAL_AT and self._seal():
+                pass
 
     def _seal(self) -> bool:
         """Close the block before the open line, or within it at the start of a row when the line is long.
@@ -132,11 +133,14 @@ class PaneText:
         self._rows.grow(self._open)
 
     def settle(self, more: Callable[[], bool]) -> None:
-        """Wrap blocks, from the end backwards, for as long as ``more`` says so."""
+        """Wrap blocks, from the end backwards: one, and others for as long as ``more`` says so."""
         for index in range(len(self._blocks) - 1, -1, -1):
-            if self._unwrapped == 0 or not more():
+            if self._unwrapped == 0:
                 return
-            self._wrapped(index)
+            if self._blocks[index].rows is None:
+                self._wrapped(index)
+                if not more():
+                    return
 
     def _wrapped(self, index: int) -> Rows:
         if index == len(self._blocks):
@@ -173,6 +177,8 @@ class PaneText:
         while index < len(self._blocks) and row >= (size := len(self._wrapped(index))):
             row -= size
             index += 1
+        if index == len(self._blocks) and index > 0 and not self._rows:
+            index, row = index - 1, len(self._wrapped(index - 1)) - 1
         return Place(index, min(max(row, 0), max(len(self._wrapped(index)) - 1, 0)))
 
     def tail(self, height: int) -> Place:

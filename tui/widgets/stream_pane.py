@@ -37,6 +37,7 @@ class StreamPane(Widget, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"stream-pane--{name}" for name in STYLES}
     DEFAULT_CSS = """
     StreamPane {
+        width: 1fr;
         height: 1fr;
         background: $background;
         color: $foreground;
