@@ -9,6 +9,7 @@ import msgspec
 
 from agents.errors import CallError
 from agents.events import Usage
+from agents.text import TextBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,8 @@ class Flight:
         self._price = price
         self._abandon = abandon
         self._steps: list[Step] = []
-        self._pieces: list[str] = []
+        self._text = TextBuffer()
+        self._pieces = 0
         self._attempts = 0
         self._task: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
@@ -45,7 +47,7 @@ class Flight:
     @property
     def text(self) -> str:
         """All text so far."""
-        return "".join(self._pieces)
+        return str(self._text)
 
     def start(self) -> None:
         """Say that an attempt begins now."""
@@ -55,7 +57,8 @@ class Flight:
 
     def write(self, piece: str) -> None:
         """Give a piece of text to every step."""
-        self._pieces.append(piece)
+        self._text.append(piece)
+        self._pieces += 1
         for step in self._steps:
             step.write(piece)
 
@@ -92,7 +95,7 @@ class Flight:
             self._steps.remove(step)
             if self._answer is None and self._pieces:
                 # Cut, failed or stopped: no server counted these tokens, so the events that carried them are counted.
-                step.finish(usage=Usage(output=len(self._pieces), estimated=True), joined=joined)
+                step.finish(usage=Usage(output=self._pieces, estimated=True), joined=joined)
             if not self._steps and not self._over.is_set():
                 self._abandon(self)
                 if self._task is not None:
