@@ -87,14 +87,18 @@ class _Research:
         """Return what a place says about the task, short enough for the model; ``None`` when a person stopped it."""
         seconds = self._request.fetch_timeout
         found: Digested | None = None
-        kind, lane = ("source", "library") if place.startswith(_LIBRARY) else ("tool", "fetch" if is_url(place) else "read")
-        name = f"{lane} {place.removeprefix(_LIBRARY)}"
-        with self._run.step("source" if kind == "source" else "tool", name, parent=parent, lane=lane) as step:
+        name = place.removeprefix(_LIBRARY)
+        if name != place:
+            reading = self._run.step("source", f"search {name}", parent=parent, lane="library")
+        else:
+            verb = "fetch" if is_url(place) else "read"
+            reading = self._run.step("tool", f"{verb} {place}", parent=parent, lane=verb)
+        with reading as step:
             step.start()
             try:
                 async with asyncio.timeout(seconds):
-                    if kind == "source":
-                        found = await self._from_library(place.removeprefix(_LIBRARY), step)
+                    if name != place:
+                        found = await self._from_library(name, step)
                     elif is_url(place):
                         found = await self._from_url(place, step)
                     else:

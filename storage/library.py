@@ -138,7 +138,8 @@ class LibraryTables:
         if place is None:
             uris = list(known)
         else:
-            keep = [held for held in await self.places(library) if held != place]
+            # What another place holds stays; a place around this one does not keep what a person wants gone.
+            keep = [held for held in await self.places(library) if not _under(place, held)]
             uris = [uri for uri in known if _under(uri, place) and not any(_under(uri, held) for held in keep)]
         dropped = 0
         for start in range(0, len(uris), 200):

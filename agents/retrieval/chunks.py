@@ -71,6 +71,8 @@ class _Building:
         self.title, self.section, self.path, self.size, self.overlap = title, section, path, size, overlap
         self.chunks: list[Chunk] = []
         self.units: list[_Unit] = []
+        self.length = 0
+        """Characters of ``units``, line ends included."""
         self.repeated = 0
         """How many of ``units`` were already in the passage before."""
         self.said = False
@@ -79,21 +81,19 @@ class _Building:
 
     def add(self, unit: _Unit) -> None:
         if unit.level is not None:
-            if self._length() >= self.size // 3:
+            if self.length >= self.size // 3:
                 self.flush(len(self.units), repeat=False)
             while self.path and self.path[-1][0] >= unit.level:
                 self.path.pop()
             self.path.append((unit.level, unit.name))
-        while len(self.units) > self.repeated and self._length() + len(unit.text) > self.size:
+        while len(self.units) > self.repeated and self.length + len(unit.text) > self.size:
             self.flush(self._border())
         if not self.said:
             # A passage stands under the last of the headings it begins with.
             self.heading = self._heading()
         self.said = self.said or _says_something(unit)
         self.units.append(unit)
-
-    def _length(self) -> int:
-        return sum(len(unit.text) + 1 for unit in self.units)
+        self.length += len(unit.text) + 1
 
     def _heading(self) -> str:
         names = [name for _, name in self.path]
@@ -133,6 +133,7 @@ class _Building:
             )
             tail = self._tail(taken) if repeat else []
         self.units = tail + rest
+        self.length = sum(len(unit.text) + 1 for unit in self.units)
         self.repeated = len(tail)
         self.said = any(_says_something(unit) for unit in rest)
         self.heading = self._heading()

@@ -88,7 +88,9 @@ class Indexing:
         if paths:
             await self._library.background.call(Walk(paths), listed)
         unusable = {skipped.path for skipped in self._skipped}
-        await self._library.tables.ensure(self._name, [place for place in places if place not in unusable])
+        usable = [path for path in paths if path not in unusable]
+        if usable:
+            await self._library.tables.ensure(self._name, usable)
         await self._forget_gone(files, paths, unusable)
         changed = deque(file for file in files if not self._is_known(file))
         self._unchanged = len(files) - len(changed)
@@ -174,6 +176,8 @@ class Indexing:
         except StrettoError as error:
             self._pass_over(url, str(error))
             return
+        # Only now: a URL that gave nothing is not worth remembering.
+        await self._library.tables.ensure(self._name, [url])
         await self._take(reply)
 
     async def _write(self) -> None:

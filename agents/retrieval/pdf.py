@@ -37,7 +37,7 @@ def child_environment() -> dict[str, str]:
     # One thread per library: the machine's other cores belong to the loop and to the model.
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
     root = str(Path(__file__).resolve().parents[2])
-    return {**kept, **single, "PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    return {**kept, **single, "PYTHONPATH": root, "TOKENIZERS_PARALLELISM": "false"}
 
 
 def read_pdf(data: bytes, *, cpu: int = CPU_SECONDS, wall: float = WALL_SECONDS) -> list[str]:
@@ -116,6 +116,8 @@ def _extract(data: bytes) -> _Answer:
 
 def main() -> None:
     """Read one PDF from standard input and write its pages as JSON to standard output."""
+    import pypdf  # noqa: F401  # before the limits, under which Python could not keep the compiled modules
+
     _limit(int(sys.argv[1]), int(sys.argv[2]))
     data = sys.stdin.buffer.read()
     sys.stdout.buffer.write(msgspec.json.encode(_extract(data)))

@@ -180,6 +180,7 @@ async def _get(client: httpx2.AsyncClient, url: httpx2.URL, addresses: list[Addr
     import httpx2
 
     problem: Exception | None = None
+    client.cookies.clear()  # what an earlier redirect set is sent to nobody
     for address in addresses[:3]:
         headers = {
             "Host": url.netloc.decode("ascii"),

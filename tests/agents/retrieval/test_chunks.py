@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,7 +58,7 @@ def test_passages_overlap_by_whole_lines_when_lines_are_short() -> None:
     content = [f"line number {number} of a long list of lines" for number in range(100)]
     chunks = cut(Document("text", "t", [Section(content, 1, None)]), size=900, overlap=120)
     assert len(chunks) > 4
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in pairwise(chunks):
         assert before.line_end is not None
         assert after.line is not None
         assert 0 < before.line_end - after.line + 1 <= 4

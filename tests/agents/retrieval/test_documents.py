@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,7 +86,8 @@ def test_a_document_has_the_title_it_gives_itself_or_its_name(name: str, text: s
 
 def test_an_html_page_gives_its_article_without_scripts_and_navigation() -> None:
     body = "".join(f"<p>Paragraph {n} tells at length about cats and what they do all day.</p>" for n in range(8))
-    page = f"<html><head><title> The  page </title></head><body><nav>Home | About</nav><h2>Cats</h2>{body}<script>evil()</script></body>"
+    head = "<html><head><title> The  page </title></head><body><nav>Home | About</nav>"
+    page = f"{head}<h2>Cats</h2>{body}<script>evil()</script></body>"
     document = parse(page.encode(), "p.html")
     text = "\n".join(document.sections[0].lines)
     assert document.title == "The page"
@@ -99,10 +102,8 @@ def test_a_short_html_page_is_read_too() -> None:
 
 def test_deeply_nested_html_is_read_or_refused_but_does_not_break() -> None:
     page = b"<html><body>" + b"<div>" * 20_000 + b"<p>deep text</p>"
-    try:
-        parse(page, "p.html")
-    except InputError as error:
-        assert "HTML" in str(error)
+    with suppress(InputError):
+        assert "deep text" in "\n".join(parse(page, "p.html").sections[0].lines)
 
 
 def test_the_pages_of_a_pdf_keep_their_numbers_and_empty_ones_are_left_out() -> None:

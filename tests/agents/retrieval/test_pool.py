@@ -26,6 +26,12 @@ async def gone(process: int) -> None:
     assert not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE
 
 
+def children_of(process: int) -> list[psutil.Process]:
+    while not (children := psutil.Process(process).children()):
+        pass
+    return children
+
+
 async def test_one_process_serves_many_requests_and_ends_with_the_pool(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("some text")
     async with WorkerPool() as pool:
@@ -69,8 +75,7 @@ async def test_cancelling_a_request_kills_what_works_on_it_down_to_the_last_chil
         (process,) = pool.processes
         async with asyncio.TaskGroup() as group:
             task = group.create_task(pool.ask(Digest("a.pdf", "task", 1000, bomb)))
-            while not (children := psutil.Process(process).children()):
-                await asyncio.sleep(0.01)
+            children = await asyncio.to_thread(children_of, process)
             task.cancel()
         assert task.cancelled()
         await gone(process)

@@ -96,9 +96,8 @@ def test_a_place_that_is_not_there_is_passed_over_with_words(tmp_path: Path) -> 
 
 def test_names_of_any_bytes_are_shown_as_one_line(tmp_path: Path) -> None:
     put(tmp_path / "a\nb\x1b[31m.txt")
-    with open(os.fsencode(tmp_path) + b"/\xff\xfe.txt", "w") as file:
-        file.write("x")
-    os.symlink("nowhere", os.fsencode(tmp_path) + b"/\xfe-link")
+    put(tmp_path / os.fsdecode(b"\xff\xfe.txt"))
+    (tmp_path / os.fsdecode(b"\xfe-link")).symlink_to("nowhere")
     files, skipped = found(tmp_path)
     assert files == [f"{tmp_path}/a\nb\x1b[31m.txt"]
     assert sorted(skipped.values()) == ["a link; links are not followed", "a name that is not valid text"]
