@@ -45,6 +45,11 @@ class Flight:
         self._task = task
 
     @property
+    def over(self) -> bool:
+        """True once it is known how the call ended."""
+        return self._over.is_set()
+
+    @property
     def text(self) -> str:
         """All text so far."""
         return str(self._text)

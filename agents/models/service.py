@@ -89,7 +89,7 @@ class Models:
         self._gates = {name: _Gate(target, clock) for name, target in targets(settings, self._environ).items()}
         self._flights: dict[str, Flight] = {}
         self._chance = random.Random()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Flight] = {}
         self._group: asyncio.TaskGroup
         self._embedded: EmbeddedModel
 
@@ -99,8 +99,9 @@ class Models:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for task in self._tasks:
-            task.cancel()
+        for task, flight in self._tasks.items():
+            if not flight.over:  # one that is over only keeps its answer, which is worth the wait
+                task.cancel()
         try:
             await self._embedded.stop()
             # Its tasks end typed and never raise; the block's own error goes on as it is, not as a group.
@@ -127,7 +128,7 @@ class Models:
         if call.use_cache:
             self._flights[key] = flight
         task = self._group.create_task(self._fly(flight, key, gate), name=f"call {call.model.name}")
-        self._tasks.add(task)
+        self._tasks[task] = flight
         flight.bind(task)
         # A callback, because a task that is cancelled before its first step never enters its own try block.
         task.add_done_callback(lambda task: self._landed(key, flight, task))
@@ -157,7 +158,7 @@ class Models:
             await cache.put(key, answer)
 
     def _landed(self, key: str, flight: Flight, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         self._forget(key, flight)
         flight.fail(CallError("unreachable", "the call was stopped: stretto is closing"))
 
