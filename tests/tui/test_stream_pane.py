@@ -306,7 +306,7 @@ async def test_a_flush_stops_at_its_budget_and_nothing_is_lost() -> None:
         turns = 0
         while pane.flush(0.0):
             turns += 1
-        assert turns == -(-len(text) // 2048)
+        assert turns == -(-len(text) // 1024)
         assert pane.text == text
 
 

@@ -1,6 +1,6 @@
 """The text of a pane as blocks with their rows: a few bytes of bookkeeping per row and no object per line.
 
-Blocks of about 16,000 characters are sealed behind the growing end. A sealed block never changes, so a new width costs nothing
+Blocks of some thousand characters are sealed behind the growing end. A sealed block never changes, so a new width costs nothing
 until its rows are looked at; until then their number is estimated. This module knows no widget and no style.
 """
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SEAL_AT: Final = 16_384
+_SEAL_DEAR_AT: Final = 4_096
+"""Characters of a block: few enough to be wrapped anew within a few milliseconds, also where that is dear."""
+_MANY_ROWS: Final = 1_024
 
 
 class Row(NamedTuple):
@@ -94,11 +97,16 @@ class PaneText:
 
     def append(self, text: str) -> None:
         """Add safe ``text`` at the end. Takes about 1 ms for 10,000 characters."""
-        for start in range(0, len(text), _SEAL_AT // 2):
-            self._open += text[start : start + _SEAL_AT // 2]
+        for start in range(0, len(text), _SEAL_DEAR_AT):
+            self._open += text[start : start + _SEAL_DEAR_AT]
             self._rows.grow(self._open)
-            while len(self._open) >= _SEAL_AT and self._seal():
+            while self._is_full() and self._seal():
                 pass
+
+    def _is_full(self) -> bool:
+        size = len(self._open)
+        dear = not self._open.isascii() or "\t" in self._open or len(self._rows) >= _MANY_ROWS
+        return size >= (_SEAL_DEAR_AT if dear else _SEAL_AT)
 
     def _seal(self) -> bool:
         """Close the block before the open line, or within it at the start of a row when the line is long.
@@ -106,7 +114,7 @@ class PaneText:
         Returns whether it did: one row that is as long as a block cannot be cut.
         """
         rows, text = self._rows, self._open
-        within = rows.line < _SEAL_AT // 2
+        within = rows.line < len(text) // 2
         keep = len(rows) - 1 if within else rows.line_row
         cut = rows.starts[keep] if within else rows.line
         if cut == 0:
