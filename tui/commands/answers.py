@@ -94,7 +94,8 @@ class Answers:
             self.failed = True
             # A stop that a person asked for is told once, by the session.
             if end.outcome != "cancelled":
-                self._terminal.complain(f"{lane.name}: {end.error or end.outcome}")
+                endpoint = lane.name.partition("/")[0]
+                self._terminal.complain(f"{lane.name}: {(end.error or end.outcome).removeprefix(f'{endpoint}: ')}")
         elif end.finish == "length":
             count = f" at {end.usage.output} tokens" if end.usage and not end.usage.estimated else ""
             self._terminal.complain(f"{lane.name}: the answer was stopped{count}; --max-tokens raises the limit")

@@ -195,7 +195,7 @@ async def check_endpoints(settings: Settings, locations: Locations) -> list[Chec
     for endpoint in endpoints:
         where = f"{endpoint.name} ({endpoint.base_url or 'in a process of its own'})"
         if endpoint.error:
-            found.append(Check("fail", "endpoint", f"{where}: {endpoint.error}"))
+            found.append(Check("fail", "endpoint", f"{where}: {endpoint.error.removeprefix(f'{endpoint.name}: ')}"))
         else:
             count = len(endpoint.models)
             found.append(Check("ok", "endpoint", f"{where}: {count} model{'s' if count != 1 else ''}"))

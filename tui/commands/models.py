@@ -53,7 +53,7 @@ async def _models(session: Session, *, json: bool) -> int:
         await session.terminal.write(f"{table(rows)}\n")
     for endpoint in endpoints:
         if endpoint.error:
-            session.terminal.complain(f"{endpoint.name}: {endpoint.error}")
+            session.terminal.complain(f"{endpoint.name}: {endpoint.error.removeprefix(f'{endpoint.name}: ')}")
     return int(any(endpoint.error for endpoint in endpoints))
 
 

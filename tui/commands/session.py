@@ -6,6 +6,7 @@ The first signal stops the run, so that what came is kept and saved; the second 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from typing import TYPE_CHECKING, Self
 
@@ -103,7 +104,20 @@ class Session:
         refs = named or (await self.workspace.models.defaults())[:1]
         if not refs:
             raise InputError("no model was found; name one with -m or put an endpoint in the configuration (see: stretto models)")
+        if not named:
+            self._tell_fallback(refs[0])
         return tuple(_complete(ref, args, named=bool(named)) for ref in refs)
+
+    def _tell_fallback(self, ref: ModelRef) -> None:
+        """Say when the embedded model answers only because what the person set up does not: an answer must not hide that."""
+        from agents.models.discovery import EMBEDDED
+
+        wanted = [name for name, endpoint in self.settings.endpoints.items() if endpoint.kind != "embedded"]
+        wanted += [name for name in ("OPENAI_API_KEY", "OLLAMA_HOST") if os.environ.get(name, "").strip()]
+        if wanted and ref.endpoint == EMBEDDED and not self.settings.defaults.models:
+            self.terminal.complain(
+                f"{', '.join(wanted)}: no model there can be used, so the embedded one answers; see: stretto models"
+            )
 
     async def model(self, args: argparse.Namespace) -> ModelRef:
         """Return the one model a command works with."""

@@ -11,12 +11,13 @@ import pytest
 from agents.engine import Engine
 from agents.errors import InputError
 from agents.events import AnyEvent, Log, RunEnded, Saved, StepEnded
-from agents.requests import Chat, Lane, Message, ModelRef
-from agents.settings import Settings
+from agents.requests import Chat, Lane, Message, ModelRef, Params
+from agents.settings import Defaults, Endpoint, Settings
 from storage.errors import StoreError
 from tests.tui.commands.process import SECRET
 from tui.commands import session as session_module
 from tui.commands.answers import Answers
+from tui.commands.arguments import CommandParser, add_model, add_sampling
 from tui.commands.session import Session, Stop, event_line
 from tui.faults import tell
 from tui.terminal import Terminal, cut_to_cells, printable, table
@@ -79,6 +80,45 @@ async def test_a_journal_that_says_nothing_is_told_of(monkeypatch: pytest.Monkey
         assert session.conclude(await session.follow(_REQUEST, show)) == 1
     assert isinstance(told[-1], RunEnded)
     assert capsys.readouterr().err == "stretto: this run was not saved: the journal did not confirm it\n"
+
+
+async def _models(settings: Settings, found: tuple[ModelRef, ...], *line: str) -> list[str]:
+    async def defaults() -> tuple[ModelRef, ...]:
+        return found
+
+    parser = CommandParser()
+    add_model(parser, several=True)
+    add_sampling(parser)
+    workspace = cast("Any", SimpleNamespace(settings=settings, models=SimpleNamespace(defaults=defaults)))
+    return [str(ref) for ref in await Session(workspace, Terminal(), Stop()).models(parser.parse_args(line))]
+
+
+_EMBEDDED = (ModelRef("embedded", "m", Params(temperature=0.2)), ModelRef("embedded", "m", Params(temperature=0.9)))
+
+
+async def test_a_flag_wins_over_a_default_and_a_name_over_a_flag() -> None:
+    assert await _models(Settings(), _EMBEDDED) == ["embedded/m,temperature=0.2"]
+    assert await _models(Settings(), _EMBEDDED, "--temperature", "0.5") == ["embedded/m,temperature=0.5"]
+    line = ("-m", "lab/a,max_tokens=3", "-m", "lab/b", "--max-tokens", "9")
+    assert await _models(Settings(), _EMBEDDED, *line) == ["lab/a,max_tokens=3", "lab/b,max_tokens=9"]
+
+
+async def test_no_model_at_all_says_what_to_do() -> None:
+    with pytest.raises(InputError, match="no model was found; name one with -m"):
+        await _models(Settings(), ())
+
+
+async def test_the_embedded_model_does_not_stand_in_unsaid(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await _models(Settings(), _EMBEDDED)
+    await _models(Settings(defaults=Defaults(models=("embedded/m",)), endpoints={"lab": Endpoint(base_url="http://x")}), _EMBEDDED)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    await _models(Settings(endpoints={"lab": Endpoint(base_url="http://x")}), _EMBEDDED)
+    assert capsys.readouterr().err.startswith(
+        "stretto: lab, OPENAI_API_KEY: no model there can be used, so the embedded one answers"
+    )
 
 
 def test_a_line_of_json_holds_any_text() -> None:
