@@ -116,6 +116,8 @@ class CompareView(View):
             lanes.append(Lane(model=pane.model, messages=(*head, *pane.conversation)))
         self._starting = deque(self._panes)
         self._run = self.feed.submit(Chat(lanes=tuple(lanes), use_cache=self.workspace.settings.defaults.cache), self)
+        for pane in self._panes:
+            pane.answering(self._run)
         self._tell_waiting()
 
     def _tell_waiting(self) -> None:

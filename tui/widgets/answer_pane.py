@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.containers import Vertical
-from tui.widgets.pane_header import PaneHeader, PaneState
-from tui.widgets.stream_pane import StreamPane
 
 from agents.events import FirstToken, Log, Retried, Saved, StepEnded, StepEvent, StepQueued, StepStarted, Text
 from tui.safe import safe_line
+from tui.widgets.pane_header import PaneHeader, PaneState
+from tui.widgets.stream_pane import StreamPane
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

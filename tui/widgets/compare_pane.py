@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agents.events import Saved, StepEnded, StepEvent, StepQueued, StepStarted, Text
+from agents.events import Saved, StepEnded, StepEvent, StepQueued, StepStarted
 from agents.requests import Message
 from tui.widgets.answer_pane import AnswerPane
 
 if TYPE_CHECKING:
     from agents.requests import ModelRef
+    from agents.runs import Run
 
 
 class ComparePane(AnswerPane):
@@ -21,7 +22,8 @@ class ComparePane(AnswerPane):
         self.conversation: list[Message] = []
         self.step: str | None = None
         """The step that runs here, while it does."""
-        self._answer: list[str] = []
+        self._run: Run | None = None
+        self._offset = 0
 
     def clear(self) -> None:
         """Start a new conversation."""
@@ -33,18 +35,20 @@ class ComparePane(AnswerPane):
         """Add the person's message."""
         self.conversation.append(Message("user", prompt))
         self.pane.append(f"{self.gap()}› {prompt}\n\n")
-        self._answer.clear()
+
+    def answering(self, run: Run) -> None:
+        """Take the run whose step will answer here; the answer's text is kept by the step alone until it ends."""
+        self._run = run
 
     def handle(self, event: StepEvent | Saved) -> None:
         """Take one event of the step, and keep what it says for the turns to come."""
         match event:
             case StepQueued(step=step):
                 self.step = step
-            case StepStarted(attempt=attempt) if attempt > 1 and self._answer:
-                self.pane.append(f"{self.gap()}[attempt {attempt}]\n")
-                self._answer.clear()
-            case Text(text=text):
-                self._answer.append(text)
+            case StepStarted(attempt=attempt, offset=offset):
+                if offset > self._offset:
+                    self.pane.append(f"{self.gap()}[attempt {attempt}]\n")
+                self._offset = offset
             case _:
                 pass
         super().handle(event)
@@ -52,8 +56,10 @@ class ComparePane(AnswerPane):
     def ended(self, event: StepEnded) -> None:
         """Keep the answer as a turn; one that never came takes its question with it, so that it can be sent again."""
         super().ended(event)
-        self.step = None
-        if answer := "".join(self._answer):
+        run, self._run, self.step = self._run, None, None
+        answer = run.steps[event.step].text.slice(self._offset) if run is not None else ""
+        self._offset = 0
+        if answer:
             self.conversation.append(Message("assistant", answer))
         elif self.conversation:
             self.conversation.pop()

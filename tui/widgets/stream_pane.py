@@ -254,21 +254,10 @@ class StreamPane(Widget, can_focus=True):
         if self._view.go(None):
             self._draw()
 
-    def action_move(self, by: int) -> None:
-        """Scroll by rows."""
-        self.scroll_rows(by)
-
-    def action_page(self, by: int) -> None:
-        """Scroll by pages."""
-        self.scroll_pages(by)
-
-    def action_start(self) -> None:
-        """Go to the start."""
-        self.scroll_to_start()
-
-    def action_end(self) -> None:
-        """Go to the end and follow."""
-        self.scroll_to_end()
+    action_move = scroll_rows
+    action_page = scroll_pages
+    action_start = scroll_to_start
+    action_end = scroll_to_end
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Scroll with the wheel."""
