@@ -112,10 +112,11 @@ async def test_the_embedded_model_does_not_stand_in_unsaid(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await _models(Settings(), _EMBEDDED)
-    await _models(Settings(defaults=Defaults(models=("embedded/m",)), endpoints={"lab": Endpoint(base_url="http://x")}), _EMBEDDED)
+    lab = {"lab": Endpoint(base_url="http://x")}
+    await _models(Settings(defaults=Defaults(models=("embedded/m",)), endpoints=lab), _EMBEDDED)
     assert capsys.readouterr().err == ""
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    await _models(Settings(endpoints={"lab": Endpoint(base_url="http://x")}), _EMBEDDED)
+    await _models(Settings(endpoints=lab), _EMBEDDED)
     assert capsys.readouterr().err.startswith(
         "stretto: lab, OPENAI_API_KEY: no model there can be used, so the embedded one answers"
     )
