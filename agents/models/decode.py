@@ -16,6 +16,8 @@ from agents.models.sse import MAX_EVENT_BYTES, EventSplitter, TooLargeError
 
 MAX_TEXT_CHARS = 8 * 1024 * 1024
 
+WEB_PAGE = "web page"
+"""The code of a failure that no further attempt can help: something else than the API answers."""
 _ERROR_EVENT = "error"
 _WHOLE = "whole"
 """The name given to a body that is one object, from a server that does not stream."""
@@ -109,7 +111,7 @@ class ChatReader:
                 return data
             self._sniffed = True
             if first == b"<":
-                self.failure = StreamError("a web page instead of an answer: is base_url right, and the network open?", broken=True)
+                self.failure = StreamError("a web page instead of an answer", code=WEB_PAGE, broken=True)
             if first not in {b"{", b"["}:
                 return data
             self._whole = bytearray()

@@ -20,7 +20,7 @@ from agents.models.discovery import EMBEDDED, EMBEDDED_MODEL, EMBEDDED_SLOTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
 _TITLE = "SmolLM2-135M"
 _CONTEXT = 4096
@@ -202,7 +202,15 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     try:
         async with asyncio.timeout(_STOP_SECONDS):
             await process.wait()
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+    except TimeoutError:
+        _kill(process)
+        await process.wait()
+    except asyncio.CancelledError:
+        _kill(process)
+        await process.wait()  # at once after the kill; without it the process stays in the system's table
         raise
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()

@@ -17,6 +17,7 @@ import httpx2
 import openai
 
 from agents.errors import CallError, CallKind
+from agents.models.decode import WEB_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -135,6 +136,8 @@ class Failures:
         """Return what an error told inside a stream means."""
         if error.code.isdigit() and 400 <= int(error.code) <= 599:
             return self.of_status(int(error.code), str(error), "", {})
+        if error.code == WEB_PAGE:
+            return self.make("protocol", f"sent {error}: is base_url right, and does the network ask for a login?")
         if error.broken:
             return self.make("protocol", f"sent {error}", retryable=True)
         if "quota" in error.code:
