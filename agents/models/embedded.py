@@ -28,7 +28,8 @@ _LARGE_CONTEXT = 8192
 """Tokens each slot holds; the model was trained on no more."""
 _LARGE_FROM_BYTES = 4 * 2**30
 _MOST_THREADS = 6
-"""More threads than this do not make so small a model faster."""
+"""More threads than this do not make so small a model faster. Half the cores are left to the screen and everything else:
+the model's threads wait for each other at every layer, so one that is not scheduled stops them all."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -182,7 +183,7 @@ def _model_file() -> Path:
 def _options(model: Path, key: str) -> dict[str, Any]:
     import psutil
 
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     roomy = psutil.virtual_memory().available >= _LARGE_FROM_BYTES
     return {
         "model": str(model),
@@ -191,7 +192,7 @@ def _options(model: Path, key: str) -> dict[str, Any]:
         "key": key,
         "slots": EMBEDDED_SLOTS,
         "context": _LARGE_CONTEXT if roomy else _CONTEXT,
-        "threads": max(1, min(threads, _MOST_THREADS)),
+        "threads": max(1, min(cores // 2, _MOST_THREADS)),
     }
 
 
