@@ -294,6 +294,8 @@ def _checked(target: Target) -> tuple[str, str]:
         host, port = url.hostname, url.port
     except ValueError:
         host, port, url = None, None, urlsplit("")
+    if url.username is not None or url.password is not None:
+        raise CallError("bad_request", f"{target.name}: base_url must hold no name or password: set api_key_env instead")
     if url.scheme not in {"http", "https"} or not host or port == 0:
         message = f"{target.name}: its base_url is not an address like http://127.0.0.1:8000/v1"
         raise CallError("bad_request", message)

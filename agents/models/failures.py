@@ -69,9 +69,9 @@ class Failures:
     def clean(self, text: str) -> str:
         """Return text from outside as one short printable line without the key or the end of it."""
         if self._key:
-            for secret in (self._key, self._key[-12:], self._key[-6:]):
-                if len(secret) >= 6:
-                    text = text.replace(secret, "•••")
+            text = text.replace(self._key, "•••")
+            if len(self._key) >= 12:
+                text = text.replace(self._key[-6:], "•••")
         line = " ".join("".join(c if unicodedata.category(c)[0] not in "CZ" else " " for c in text).split())
         return line if len(line) <= _MESSAGE_LIMIT else f"{line[: _MESSAGE_LIMIT - 1]}…"
 

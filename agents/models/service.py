@@ -225,7 +225,9 @@ class Models:
 
     async def _offer(self, gate: _Gate) -> EndpointModels | None:
         target = gate.target
-        offer = EndpointModels(name=target.name, base_url=target.base_url, models=target.endpoint.models, found=target.found)
+        offer = EndpointModels(
+            name=target.name, base_url=_shown(target.base_url), models=target.endpoint.models, found=target.found
+        )
         if target.endpoint.kind == "embedded":
             return msgspec.structs.replace(offer, models=target.endpoint.models or (EMBEDDED_MODEL,))
         if target.probed and not await answers(target):
@@ -265,6 +267,13 @@ def _make_client(target: Target) -> EndpointClient:
     from agents.models.client import EndpointClient
 
     return EndpointClient(target)
+
+
+def _shown(base_url: str) -> str:
+    """Return the address without a name and password, which do not belong into it and must not be shown."""
+    scheme, mark, rest = base_url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _whole_characters(text: str) -> str:

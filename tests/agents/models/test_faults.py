@@ -184,14 +184,17 @@ async def test_a_redirect_is_named_and_nothing_is_sent_to_its_target(status: int
         ("ftp://127.0.0.1/v1", "bad_request", "base_url"),
         ("127.0.0.1:8000", "bad_request", "base_url"),
         ("", "bad_request", "base_url"),
+        ("http://me:hunter2@127.0.0.1:9/v1", "bad_request", "no name or password"),
         ("http://nowhere.invalid/v1", "unreachable", "cannot be found"),
     ],
 )
 async def test_a_wrong_address_is_named_in_one_line(base_url: str, kind: str, words: str, tmp_path: Path) -> None:
     async with Lab(tmp_path, {"bad": Endpoint(base_url=base_url, max_retries=0)}) as lab:
         ended = (await lab.ask("bad/x")).ended
+        shown = repr(await lab.models.available())
     assert (ended.outcome, ended.error_kind) == ("failed", kind)
     assert words in str(ended.error)
+    assert "hunter2" not in f"{ended.error}{shown}"
 
 
 async def test_https_to_a_plain_server_says_so(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +17,6 @@ from storage.store import Store
 from tests.agents.models.lab import Lab
 from tests.servers.faults import TEXT, FaultServer
 from tests.servers.paced import PacedServer, vector, words
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def _endpoint(server: PacedServer | FaultServer, **fields: object) -> Endpoint:
@@ -101,6 +100,12 @@ async def test_no_more_calls_are_in_flight_than_the_cap_and_interactive_ones_go_
         assert server.counts.peak_in_flight == 2
         load = lab.models.load()[0]
     assert (load.endpoint, load.depth, load.in_flight, load.cap, load.oldest_wait) == ("lab", 0, 0, 2, 0.0)
+
+
+def test_nothing_heavy_is_imported_before_the_first_call() -> None:
+    code = "import sys, agents.models.service; print(*{'openai', 'httpx2', 'numpy', 'xllamacpp', 'psutil'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    assert found.stdout.strip() == ""
 
 
 # ---- single flight ----
