@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from functools import partial
 from pathlib import Path
@@ -92,6 +93,8 @@ class StrettoApp(App[None], inherit_bindings=False):
             for model in dict.fromkeys(models):
                 await self.workspace.models.warm(model, self._notice)
             self._notice("")
+            # What was imported stays; leaving it out of collections spares the loop stalls of up to 50 ms.
+            gc.freeze()
         except StrettoError as error:
             self._notice(str(error))
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agents.events import Place
+
 NONE = "–"
 
 
@@ -31,3 +37,11 @@ def rate(value: float | None, unit: str) -> str:
 def gib(value: float | None) -> str:
     """Return bytes as GiB."""
     return NONE if value is None else f"{value / 2**30:.1f} GiB"
+
+
+def short_place(place: Place) -> str:
+    """Return where a passage stands, the telling end of it: file name, then line or page; a web address without its scheme."""
+    name = place.uri.partition("://")[2] if "://" in place.uri else PurePath(place.uri).name
+    if place.page is not None:
+        return f"{name} p. {place.page}"
+    return name if place.line is None else f"{name}:{place.line}"

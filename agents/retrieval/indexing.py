@@ -243,12 +243,6 @@ class Indexing:
         self._step.log(f"{self._handled:,}/{self._total:,} documents, {self._bytes / 1e6:.1f} MB, {rate:,.0f} documents/s")
 
     def _report(self) -> None:
-        seconds = max(self._run.clock() - self._began, 0.001)
-        self._step.log(
-            f"indexed {self._written:,} documents, {self._chunks:,} passages, {self._bytes / 1e6:.1f} MB in {seconds:.1f} s "
-            f"({self._written / seconds:,.0f} documents/s); {self._unchanged:,} unchanged, {self._removed:,} removed, "
-            f"{len(self._skipped):,} passed over"
-        )
         expected = [skipped for skipped in self._skipped if skipped.reason.startswith(_EXPECTED)]
         for reason, count in Counter(skipped.reason for skipped in expected).most_common():
             names = [skipped.path for skipped in expected if skipped.reason == reason]
@@ -271,3 +265,10 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+        # Last, because a screen with room for one line keeps the last one.
+        seconds = max(self._run.clock() - self._began, 0.001)
+        self._step.log(
+            f"indexed {self._written:,} documents, {self._chunks:,} passages, {self._bytes / 1e6:.1f} MB in {seconds:.1f} s "
+            f"({self._written / seconds:,.0f} documents/s); {self._unchanged:,} unchanged, {self._removed:,} removed, "
+            f"{len(self._skipped):,} passed over"
+        )

@@ -27,6 +27,7 @@ class Dashboard(Screen[None]):
     """Holds the three views and the one prompt line they share."""
 
     AUTO_FOCUS = "PromptLine"
+    BLANK = True
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  # an instance variable in Textual, so no ClassVar
         (0, "-narrow"),
         (120, "-wide"),

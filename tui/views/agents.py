@@ -120,10 +120,9 @@ class AgentsView(View):
         self.log_rows.mark(step)
         shown = self._run.steps[step]
         self.text.title(self._names.get(step, "Step"))
-        text = str(shown.text)
-        if not text and shown.hits:
-            text = "\n\n".join(f"{hit.place}\n{hit.text}" for hit in shown.hits)
-        self.text.pane.set_text(text)
+        text = str(shown.text) or "\n\n".join(f"{hit.place}\n{hit.text}" for hit in shown.hits)
+        # The task stands over the text, so that a step without text yet does not look like an empty room.
+        self.text.pane.set_text(f"› {self._run.title}\n\n{text}")
 
     def on_step_log_marked(self, event: StepLog.Marked) -> None:
         """Show the step a person marked, and stay with it."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class View(Container):
     """A room: it takes the prompt line's text, and the events of the runs it started."""
 
+    BLANK = True
     title: ClassVar[str] = ""
     placeholder: ClassVar[str] = ""
 

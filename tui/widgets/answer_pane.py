@@ -21,6 +21,8 @@ _LINE = 200
 class AnswerPane(Vertical):
     """Shows one model step at a time, and one-line notes."""
 
+    BLANK = True
+
     def __init__(self, title: str, *, empty: str) -> None:
         super().__init__()
         self.header = PaneHeader()

@@ -9,7 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from agents.events import Found, Log, Saved, StepEnded, StepEvent, StepQueued, StepStarted
-from tui.figures import seconds
+from tui.figures import seconds, short_place
 from tui.safe import safe_line
 
 _WORDS = {
@@ -65,7 +65,10 @@ class SourceLanes(Widget):
                 lane.state, lane.began = "searching", event.at
             case Found(hits=hits):
                 lane.count = len(hits)
-                lane.titles = [f"{number}  {safe_line(str(hit.place), 120)}" for number, hit in enumerate(hits[:12], 1)]
+                lane.titles = [
+                    f"{number}  {safe_line(short_place(hit.place), 80)}  {safe_line(hit.title, 120)}"
+                    for number, hit in enumerate(hits[:12], 1)
+                ]
             case Log():
                 lane.note = safe_line(event.message, 200)
             case StepEnded():
