@@ -80,6 +80,11 @@ def _load(options: dict[str, Any], reports: IO[str]) -> object:
     params.endpoint_slots = True
     params.api_keys = [options["key"]]
     params.ui = False
+    # So small a model falls into loops: cooler than the library's default, and what repeats at length is made unlikely (DRY).
+    params.sampling.temp = 0.2
+    params.sampling.dry_multiplier = 0.8
+    params.sampling.dry_allowed_length = 6
+    params.sampling.dry_penalty_last_n = 64
     # The library keeps up to 8 GiB of old prompts by default.
     params.cache_ram_mib = 64
     server = xllamacpp.Server(params)
