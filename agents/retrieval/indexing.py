@@ -253,6 +253,13 @@ class Indexing:
             self._step.log(f"passed over {skipped.path}: {skipped.reason}", "warning")
         if len(unexpected) > _NAMED:
             self._step.log(f"… and {len(unexpected) - _NAMED:,} more", "warning")
+        # Last, because a screen with room for one line keeps the last one.
+        seconds = max(self._run.clock() - self._began, 0.001)
+        self._step.log(
+            f"indexed {self._written:,} documents, {self._chunks:,} passages, {self._bytes / 1e6:.1f} MB in {seconds:.1f} s "
+            f"({self._written / seconds:,.0f} documents/s); {self._unchanged:,} unchanged, {self._removed:,} removed, "
+            f"{len(self._skipped):,} passed over"
+        )
 
 
 def _half(vector: list[float]) -> bytes:
@@ -265,10 +272,3 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-        # Last, because a screen with room for one line keeps the last one.
-        seconds = max(self._run.clock() - self._began, 0.001)
-        self._step.log(
-            f"indexed {self._written:,} documents, {self._chunks:,} passages, {self._bytes / 1e6:.1f} MB in {seconds:.1f} s "
-            f"({self._written / seconds:,.0f} documents/s); {self._unchanged:,} unchanged, {self._removed:,} removed, "
-            f"{len(self._skipped):,} passed over"
-        )
