@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 _START_SECONDS = 120.0
 _STOP_SECONDS = 5.0
 _TITLE = "SmolLM2-135M"
-_CONTEXT = 4096
-_LARGE_CONTEXT = 8192
-"""Tokens each slot holds; the model was trained on no more."""
-_LARGE_FROM_BYTES = 4 * 2**30
+_CONTEXTS = ((8 * 2**30, 8192), (3 * 2**29, 4096), (0, 2048))
+"""Tokens each slot holds, by the bytes of memory that are free; all slots' room is taken at the start, 23 KB a token. The model
+was trained on no more than the first."""
 _MOST_THREADS = 6
 """More threads than this do not make so small a model faster. Half the cores are left to the screen and everything else:
 the model's threads wait for each other at every layer, so one that is not scheduled stops them all."""
@@ -184,14 +183,14 @@ def _options(model: Path, key: str) -> dict[str, Any]:
     import psutil
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    roomy = psutil.virtual_memory().available >= _LARGE_FROM_BYTES
+    free = psutil.virtual_memory().available
     return {
         "model": str(model),
         "name": EMBEDDED_MODEL,
         "title": f"{_TITLE} ({model.stat().st_size / 1e6:.0f} MB)",
         "key": key,
         "slots": EMBEDDED_SLOTS,
-        "context": _LARGE_CONTEXT if roomy else _CONTEXT,
+        "context": next(tokens for needed, tokens in _CONTEXTS if free >= needed),
         "threads": max(1, min(cores // 2, _MOST_THREADS)),
     }
 
