@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Self
 
 from agents.engine import Engine
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from agents.models.service import Models
+    from agents.requests import ModelRef
     from agents.retrieval.library import Library
     from agents.runs import Run
     from agents.settings import Locations, Settings
@@ -76,6 +78,14 @@ class Workspace:
             self._opening = asyncio.get_running_loop().create_future()
             self._group.create_task(self._serve(self._opening), name="services")
         await asyncio.shield(self._opening)
+
+    def fallback(self, ref: ModelRef) -> str | None:
+        """Return a line when ``ref`` is the embedded model only because what a person set up has none: no answer may hide that."""
+        wanted = [name for name, endpoint in self.settings.endpoints.items() if endpoint.kind != "embedded"]
+        wanted += [name for name in ("OPENAI_API_KEY", "OLLAMA_HOST") if os.environ.get(name, "").strip()]
+        if not wanted or ref.endpoint != "embedded" or self.settings.defaults.models:
+            return None
+        return f"{', '.join(wanted)}: no model there can be used, so the embedded one answers; see: stretto models"
 
     async def _serve(self, opening: asyncio.Future[None]) -> None:
         # One task enters and leaves all services, because a task group inside them must be left by the task that entered it.

@@ -77,7 +77,7 @@ class StrettoApp(App[None], inherit_bindings=False):
             self.notify(safe_line(f"no theme named {wanted!r}", 200), severity="warning", markup=False)
         self.set_interval(_STATUS_EVERY, self.dashboard.status.refresh)
         self.run_worker(self._clock.run(), name="frames", exit_on_error=True)
-        self.call_after_refresh(lambda: self.run_worker(self._open(), name="open", exit_on_error=False))
+        self.call_after_refresh(lambda: self.run_worker(self._open(), name="open"))
 
     async def _open(self) -> None:
         """Open the store, find the models, make their panes and warm the first."""
@@ -87,6 +87,8 @@ class StrettoApp(App[None], inherit_bindings=False):
             await self.workspace.open()
             models = self._wanted or await self.workspace.models.defaults()
             self._known = list(models)
+            if not self._wanted and (line := self.workspace.fallback(models[0])) is not None:
+                self.notify(safe_line(line, 300), severity="warning", timeout=15, markup=False)
             dashboard.compare.set_models(models)
             dashboard.ask.set_model(models[0])
             dashboard.agents.set_model(models[0])

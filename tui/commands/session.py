@@ -6,7 +6,6 @@ The first signal stops the run, so that what came is kept and saved; the second 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from typing import TYPE_CHECKING, Self
 
@@ -109,15 +108,9 @@ class Session:
         return tuple(_complete(ref, args, named=bool(named)) for ref in refs)
 
     def _tell_fallback(self, ref: ModelRef) -> None:
-        """Say when the embedded model answers only because what the person set up does not: an answer must not hide that."""
-        from agents.models.discovery import EMBEDDED
-
-        wanted = [name for name, endpoint in self.settings.endpoints.items() if endpoint.kind != "embedded"]
-        wanted += [name for name in ("OPENAI_API_KEY", "OLLAMA_HOST") if os.environ.get(name, "").strip()]
-        if wanted and ref.endpoint == EMBEDDED and not self.settings.defaults.models:
-            self.terminal.complain(
-                f"{', '.join(wanted)}: no model there can be used, so the embedded one answers; see: stretto models"
-            )
+        line = self.workspace.fallback(ref)
+        if line is not None:
+            self.terminal.complain(line)
 
     async def model(self, args: argparse.Namespace) -> ModelRef:
         """Return the one model a command works with."""

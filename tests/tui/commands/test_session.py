@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +13,8 @@ from agents.engine import Engine
 from agents.errors import InputError
 from agents.events import AnyEvent, Log, RunEnded, Saved, StepEnded
 from agents.requests import Chat, Lane, Message, ModelRef, Params
-from agents.settings import Defaults, Endpoint, Settings
+from agents.settings import Defaults, Endpoint, Locations, Settings
+from agents.workspace import Workspace
 from storage.errors import StoreError
 from tests.tui.commands.process import SECRET
 from tui.commands import session as session_module
@@ -23,8 +25,6 @@ from tui.faults import tell
 from tui.terminal import Terminal, cut_to_cells, printable, table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from agents.runs import Run
 
 _REQUEST = Chat(lanes=(Lane(model=ModelRef("lab", "m"), messages=(Message("user", "hi"),)),))
@@ -89,7 +89,8 @@ async def _models(settings: Settings, found: tuple[ModelRef, ...], *line: str) -
     parser = CommandParser()
     add_model(parser, several=True)
     add_sampling(parser)
-    workspace = cast("Any", SimpleNamespace(settings=settings, models=SimpleNamespace(defaults=defaults)))
+    workspace = Workspace(settings, Locations(config=Path("none.toml"), data=Path("none"), themes=Path("none")))
+    workspace.models = cast("Any", SimpleNamespace(defaults=defaults))
     return [str(ref) for ref in await Session(workspace, Terminal(), Stop()).models(parser.parse_args(line))]
 
 
