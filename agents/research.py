@@ -7,17 +7,16 @@ fails is named in the report and costs nothing else.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
-
-import msgspec
 
 from agents.errors import InputError, LateError, StrettoError
 from agents.requests import ModelCall, Priority, Research
-from agents.retrieval.ask import Missing, budget_for, notes, search_all
+from agents.retrieval.ask import Missing, make_ready, notes, search_all
 from agents.retrieval.fusion import fuse
 from agents.retrieval.places import is_url
-from agents.retrieval.prompts import report_messages, summary_messages
-from agents.retrieval.protocol import Digest, Digested, Scan, Scanned, Unread
+from agents.retrieval.prompts import at_most, form_for, report_messages, summary_messages
+from agents.retrieval.protocol import Digest, Digested, Prepare, Scan, Scanned, Unread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +50,7 @@ async def research(run: Run, library: Library, models: Models) -> None:
 class _Research:
     def __init__(self, run: Run, request: Research, library: Library, models: Models) -> None:
         self._run, self._request, self._library, self._models = run, request, library, models
-        self._budget = budget_for(library.settings, request.model)
+        self._form = form_for(library.settings, request.model)
 
     async def execute(self) -> None:
         places = tuple(dict.fromkeys(self._request.places))
@@ -61,11 +60,23 @@ class _Research:
         sources: dict[str, _Source] = {}
         missing: dict[str, Missing] = {}
         async with asyncio.TaskGroup() as group:
-            for place, step in zip(places, groups, strict=True):
-                group.create_task(self._place(place, step, sources, missing), name=step.id)
+            # The model and the worker start while the places are waited for.
+            preparing = (
+                group.create_task(make_ready(self._models, self._request.model), name="make the model ready"),
+                group.create_task(self._prepare(), name="make a worker ready"),
+            )
+            async with asyncio.TaskGroup() as reading:
+                for place, step in zip(places, groups, strict=True):
+                    reading.create_task(self._place(place, step, sources, missing), name=step.id)
+            for task in preparing:
+                task.cancel()
         if not sources:
             raise InputError(f"no place could be read: {'; '.join(f'{name}: {reason}' for name, reason in missing.values())}")
         await self._report([sources[place] for place in places if place in sources], [missing[p] for p in places if p in missing])
+
+    async def _prepare(self) -> None:
+        with suppress(StrettoError):
+            await self._library.work.call(Prepare(), lambda reply: None)
 
     async def _place(self, place: str, step: Step, sources: dict[str, _Source], missing: dict[str, Missing]) -> None:
         """Read and summarise one place; whatever goes wrong with it stays with it."""
@@ -115,14 +126,14 @@ class _Research:
         page = await fetch(url, allow_private=True, timeout=self._request.fetch_timeout)
         if page.url != url:
             step.log(f"came from {page.url}")
-        return await self._digest(Digest(url, self._request.task, self._budget, page.data, page.content_type))
+        return await self._digest(Digest(url, self._request.task, self._form.page, page.data, page.content_type))
 
     async def _from_disk(self, place: str) -> Digested:
         from agents.tools.files import locate
 
         path: Path = await asyncio.to_thread(locate, place)
         if not await asyncio.to_thread(path.is_dir):
-            return await self._digest(Digest(str(path), self._request.task, self._budget))
+            return await self._digest(Digest(str(path), self._request.task, self._form.page))
         request = Scan((str(path),), self._request.task, 12, self._request.fetch_timeout * 0.8, self._library.cutting)
         found = await self._library.work.ask(request, timeout=self._request.fetch_timeout)
         return self._gathered(place, found.hits if isinstance(found, Scanned) else [])
@@ -146,7 +157,7 @@ class _Research:
         if not hits:
             raise InputError(f"{title} has nothing about the task")
         taken: list[str] = []
-        room = self._budget
+        room = self._form.page
         for hit in hits:
             text = f"{hit.place}\n{hit.text}"[: max(room, 0)]
             if len(text) < 80 and taken:
@@ -165,8 +176,8 @@ class _Research:
         return found
 
     async def _summarise(self, parent: Step, found: Digested) -> str:
-        messages = summary_messages(self._request.task, found.title, found.text)
-        model = _at_most(self._request.model, SUMMARY_TOKENS)
+        messages = summary_messages(self._request.task, found.title, found.text, self._form)
+        model = at_most(self._request.model, self._form.answer or SUMMARY_TOKENS)
         with self._run.step("model", f"summarise {found.title}", parent=parent, lane=str(self._request.model)) as step:
             await self._models.call(step, self._call(model, messages))
         # A summary that a person stopped early is still a summary.
@@ -176,18 +187,11 @@ class _Research:
         return summary
 
     async def _report(self, sources: list[_Source], missing: list[Missing]) -> None:
-        noted = [(number, source.title, source.summary) for number, source in enumerate(sources, 1)]
-        model = self._request.model
-        if model.params.max_tokens is None:
-            model = _at_most(model, REPORT_TOKENS)
+        messages = report_messages(self._request.task, [(source.title, source.summary) for source in sources], self._form)
+        model = at_most(self._request.model, REPORT_TOKENS, asked=True)
         with self._run.step("model", "report", lane=str(self._request.model)) as step:
-            answer = await self._models.call(step, self._call(model, report_messages(self._request.task, noted, self._budget)))
+            answer = await self._models.call(step, self._call(model, messages))
             step.write(notes(answer.text, [(source.title, source.place) for source in sources], missing))
 
     def _call(self, model: ModelRef, messages: tuple[Message, ...]) -> ModelCall:
         return ModelCall(model=model, messages=messages, use_cache=self._request.use_cache, priority=Priority.AGENT)
-
-
-def _at_most(model: ModelRef, tokens: int) -> ModelRef:
-    limit = min(model.params.max_tokens or tokens, tokens)
-    return msgspec.structs.replace(model, params=msgspec.structs.replace(model.params, max_tokens=limit))

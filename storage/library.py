@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -48,11 +48,40 @@ class DocumentRow(msgspec.Struct, frozen=True, kw_only=True):
     chunks: int = 0
 
 
-class NewDocument(msgspec.Struct, frozen=True, kw_only=True):
+class Passage(Protocol):
+    """What is written of a passage."""
+
+    @property
+    def title(self) -> str:
+        """The headings it stands under."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """The passage itself."""
+        ...
+
+    @property
+    def page(self) -> int | None:
+        """Its page, from 1."""
+        ...
+
+    @property
+    def line(self) -> int | None:
+        """Its first line, from 1."""
+        ...
+
+    @property
+    def line_end(self) -> int | None:
+        """Its last line."""
+        ...
+
+
+class NewDocument(NamedTuple):
     """A document to be written, with its passages and, row by row in float16, their vectors."""
 
     row: DocumentRow
-    chunks: Sequence[ChunkRow]
+    chunks: Sequence[Passage]
     embedder: str
     vectors: bytes
 

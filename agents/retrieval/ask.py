@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.errors import InputError, LateError, StrettoError
@@ -11,16 +12,16 @@ from agents.requests import Ask, ModelCall
 from agents.retrieval.citations import check
 from agents.retrieval.fusion import fuse
 from agents.retrieval.library import SOURCES
-from agents.retrieval.prompts import LARGE, SMALL, answer_messages
+from agents.retrieval.prompts import answer_messages, at_most, form_for
 
 if TYPE_CHECKING:
     from agents.events import Hit
     from agents.models.service import Models
     from agents.requests import ModelRef
     from agents.retrieval.library import Library
+    from agents.retrieval.prompts import Form
     from agents.retrieval.sources import Source
     from agents.runs import Run, Step
-    from agents.settings import Settings
 
 NOTICE = "— added by stretto, not by the model —"
 """Stands above everything that follows a model's text."""
@@ -54,17 +55,30 @@ async def ask(run: Run, library: Library, models: Models) -> None:
     # All are queued before the first one starts, so that a reader knows from the start how many there are.
     steps = {name: run.step("source", name, lane=name) for name in names}
     rankings, missing = await search_all(
-        [(step, source(name, step)) for name, step in steps.items()], request.question, request.source_timeout
+        [(step, source(name, step)) for name, step in steps.items()],
+        request.question,
+        request.source_timeout,
+        beside=make_ready(models, request.model),
     )
-    hits = _merge(run, rankings, missing, request.passages)
+    form = form_for(library.settings, request.model)
+    hits = _merge(run, rankings, missing, min(request.passages, form.passages))
     if hits:
-        await _answer(run, request, hits, missing, library.settings, models)
+        await _answer(run, request, hits, missing, form, models)
+
+
+async def make_ready(models: Models, model: ModelRef) -> None:
+    """Have the model's endpoint started while documents are searched or read. What goes wrong is told by the call that follows."""
+    with suppress(StrettoError):
+        await models.warm(model, lambda line: None)
 
 
 async def search_all(
-    lanes: Sequence[tuple[Step, Source]], query: str, seconds: float
+    lanes: Sequence[tuple[Step, Source]], query: str, seconds: float, *, beside: Coroutine[None, None, None] | None = None
 ) -> tuple[dict[str, Sequence[Hit]], list[Missing]]:
-    """Search all sources at once, each in its step and within ``seconds``; return what came and what did not."""
+    """Search all sources at once, each in its step and within ``seconds``; return what came and what did not.
+
+    ``beside`` runs meanwhile and is given up when the searches are over.
+    """
     rankings: dict[str, Sequence[Hit]] = {source.name: () for _, source in lanes}
     missing: dict[str, Missing] = {}
 
@@ -85,8 +99,12 @@ async def search_all(
             missing[source.name] = Missing(source.name, f"failed: {type(error).__name__}: {error}")
 
     async with asyncio.TaskGroup() as group:
-        for step, source in lanes:
-            group.create_task(search(step, source), name=step.id)
+        preparing = None if beside is None else group.create_task(beside, name="make ready")
+        async with asyncio.TaskGroup() as searches:
+            for step, source in lanes:
+                searches.create_task(search(step, source), name=step.id)
+        if preparing is not None:
+            preparing.cancel()
     came = {name: hits for name, hits in rankings.items() if name not in missing}
     return came, [missing[source.name] for _, source in lanes if source.name in missing]
 
@@ -114,21 +132,12 @@ def _merge(run: Run, rankings: dict[str, Sequence[Hit]], missing: list[Missing],
     return hits
 
 
-async def _answer(
-    run: Run, request: Ask, hits: tuple[Hit, ...], missing: list[Missing], settings: Settings, models: Models
-) -> None:
-    model = request.model
-    with run.step("model", model.model, lane=str(model)) as step:
-        messages = answer_messages(request.question, hits, budget_for(settings, model))
+async def _answer(run: Run, request: Ask, hits: tuple[Hit, ...], missing: list[Missing], form: Form, models: Models) -> None:
+    model = request.model if form.answer is None else at_most(request.model, form.answer, asked=True)
+    with run.step("model", model.model, lane=str(request.model)) as step:
+        messages = answer_messages(request.question, hits, form)
         answer = await models.call(step, ModelCall(model=model, messages=messages, use_cache=request.use_cache))
         step.write(notes(answer.text, [(hit.title, str(hit.place)) for hit in hits], missing))
-
-
-def budget_for(settings: Settings, model: ModelRef) -> int:
-    """Return how many characters of documents a prompt for ``model`` may hold."""
-    endpoint = settings.endpoints.get(model.endpoint)
-    embedded = endpoint.kind == "embedded" if endpoint is not None else model.endpoint == "embedded"
-    return SMALL if embedded else LARGE
 
 
 def notes(text: str, sources: Sequence[tuple[str, str]], missing: Sequence[Missing]) -> str:
@@ -136,10 +145,10 @@ def notes(text: str, sources: Sequence[tuple[str, str]], missing: Sequence[Missi
     checked = check(text, len(sources))
     lines: list[str] = []
     if checked.invalid:
-        lines.append(f"Not a passage: {', '.join(f'[{number}]' for number in checked.invalid)}. The model made these numbers up.")
+        numbers = ", ".join(f"[{number}]" for number in checked.invalid[:10])
+        lines.append(f"Not a passage: {numbers}. The model made these numbers up.")
     lines.append("Sources cited:" if checked.valid else "Sources (the model cited none; these are what it was given):")
-    lines += [
-        f"[{number}] {sources[number - 1][0]} ({sources[number - 1][1]})" for number in checked.valid or range(1, len(sources) + 1)
-    ]
+    cited = checked.valid or range(1, len(sources) + 1)
+    lines += [f"[{number}] {sources[number - 1][0]} ({sources[number - 1][1]})" for number in cited]
     lines += [f"Not searched: {name} ({reason})" for name, reason in missing]
     return "\n\n" + "\n".join([NOTICE, *lines])

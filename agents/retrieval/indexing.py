@@ -10,14 +10,12 @@ import struct
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from agents.errors import InputError, StrettoError
 from agents.retrieval.places import absolute, is_url
 from agents.retrieval.pool import WorkerError
 from agents.retrieval.protocol import Listing, Parsed, Read, ReadBytes, Reply, Same, Unread, Walk
 from agents.retrieval.walk import FileFound, Skipped
-from storage.library import ChunkRow, DocumentRow, Known, NewDocument
+from storage.library import DocumentRow, Known, NewDocument
 
 if TYPE_CHECKING:
     from agents.retrieval.library import Library
@@ -78,11 +76,13 @@ class Indexing:
 
     async def _read_all(self, places: tuple[str, ...]) -> None:
         paths = tuple(place for place in places if not is_url(place))
-        files: list[FileFound] = []
+        here: set[str] = set()
+        changed: deque[FileFound] = deque()
 
         def listed(page: Reply) -> None:
             if isinstance(page, Listing):
-                files.extend(page.files)
+                here.update(file.path for file in page.files)
+                changed.extend(file for file in page.files if not self._is_known(file))
                 self._skipped.extend(page.skipped)
 
         if paths:
@@ -91,9 +91,8 @@ class Indexing:
         usable = [path for path in paths if path not in unusable]
         if usable:
             await self._library.tables.ensure(self._name, usable)
-        await self._forget_gone(files, paths, unusable)
-        changed = deque(file for file in files if not self._is_known(file))
-        self._unchanged = len(files) - len(changed)
+        await self._forget_gone(here, usable)
+        self._unchanged = len(here) - len(changed)
         self._total = len(changed) + len(places) - len(paths)
         self._progress(force=True)
         async with asyncio.TaskGroup() as group:
@@ -109,11 +108,10 @@ class Indexing:
             return False
         return (known.size, known.mtime_ns) == (file.size, file.mtime_ns)
 
-    async def _forget_gone(self, files: list[FileFound], paths: tuple[str, ...], unusable: set[str]) -> None:
+    async def _forget_gone(self, here: set[str], roots: list[str]) -> None:
         """Remove the documents whose files are no longer there; a folder that cannot be read at all keeps its documents."""
-        here = {file.path for file in files}
-        roots = tuple(path for path in paths if path not in unusable)
-        gone = [uri for uri in self._known if uri not in here and any(uri.startswith(f"{root.rstrip('/')}/") for root in roots)]
+        folders = tuple(f"{root.rstrip('/')}/" for root in roots)
+        gone = [uri for uri in self._known if uri not in here and uri.startswith(folders)]
         for start in range(0, len(gone), 200):
             self._removed += await self._library.tables.drop(self._name, gone[start : start + 200])
 
@@ -231,8 +229,7 @@ class Indexing:
             sha256=document.sha256,
             recipe=self._library.recipe,
         )
-        chunks = [ChunkRow(**msgspec.structs.asdict(chunk)) for chunk in document.chunks]
-        return NewDocument(row=row, chunks=chunks, embedder=self._library.embedder, vectors=vectors)
+        return NewDocument(row=row, chunks=document.chunks, embedder=self._library.embedder, vectors=vectors)
 
     def _progress(self, *, force: bool = False) -> None:
         now = self._run.clock()

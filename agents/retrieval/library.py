@@ -12,7 +12,7 @@ from agents.errors import InputError
 from agents.requests import Index
 from agents.retrieval.indexing import Indexing
 from agents.retrieval.pool import WorkerPool
-from agents.retrieval.protocol import Cutting, Nearest, Neighbours
+from agents.retrieval.protocol import Cutting, Nearest, Neighbours, Prepare
 from agents.retrieval.sources import FilesSource, KeywordSource, Source, Tell, VectorSource
 from agents.retrieval.static_vectors import NAME as STATIC
 from storage.library import LibraryTables
@@ -41,7 +41,7 @@ class Library:
         self.tables = LibraryTables(store)
         self.work = WorkerPool(3)
         """For what a person waits for: files searched, pages and documents read for research."""
-        self.background = WorkerPool(2)
+        self.background = WorkerPool(2, patience=0)
         """For indexing, so that a question never waits behind it."""
         self._vectors = WorkerPool(1)
         self._database = store.path
@@ -57,6 +57,10 @@ class Library:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for pool in (self._vectors, self.work, self.background):
             await pool.close()
+
+    async def warm(self) -> None:
+        """Make the first question as quick as those after it: start the worker of the vector search."""
+        await self._vectors.call(Prepare(), lambda reply: None)
 
     @property
     def embedder(self) -> str:

@@ -17,6 +17,9 @@ from agents.retrieval.protocol import HEADER, Done, Failed, Reply, Request, fram
 if TYPE_CHECKING:
     from types import TracebackType
 
+_PATIENCE = 0.2
+"""Seconds a request waits for a process that is busy before one more is started: starting takes longer than most requests."""
+
 _decoder = msgspec.msgpack.Decoder(Reply)
 
 
@@ -31,9 +34,11 @@ class WorkerPool:
     its process: there is no other way to stop what it is doing.
     """
 
-    def __init__(self, limit: int = 1, *, module: str = "agents.retrieval.worker") -> None:
-        self._module = module
+    def __init__(self, limit: int = 1, *, patience: float = _PATIENCE) -> None:
         self._room = asyncio.Semaphore(limit)
+        self._patience = patience
+        self._working = 0
+        self._freed = asyncio.Event()
         self._idle: list[asyncio.subprocess.Process] = []
         self._leaving: list[asyncio.subprocess.Process] = []
 
@@ -64,7 +69,8 @@ class WorkerPool:
         process ends or a reply is late.
         """
         async with self._room:
-            process = self._idle.pop() if self._idle else await self._start()
+            process = await self._take()
+            self._working += 1
             served = False
             try:
                 await _talk(process, frame(request), each, timeout)
@@ -77,10 +83,12 @@ class WorkerPool:
                     "the worker process ended: the input may be broken or too much for this machine's memory"
                 ) from None
             finally:
+                self._working -= 1
                 if served:
                     self._idle.append(process)
                 else:
                     self._dismiss(process)
+                self._freed.set()
 
     async def ask(self, request: Request, *, timeout: float = 60.0) -> Reply:
         """Serve a request that has one reply, and return it."""
@@ -88,8 +96,18 @@ class WorkerPool:
         await self.call(request, replies.append, timeout=timeout)
         return replies[0]
 
+    async def _take(self) -> asyncio.subprocess.Process:
+        """Return a process that is free: one that waits, one that is done soon, or a new one."""
+        if not self._idle and self._working:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._patience):
+                    while self._working and not self._idle:
+                        self._freed.clear()
+                        await self._freed.wait()
+        return self._idle.pop() if self._idle else await self._start()
+
     async def _start(self) -> asyncio.subprocess.Process:
-        command = (sys.executable, "-P", "-m", self._module)
+        command = (sys.executable, "-P", "-m", "agents.retrieval.worker")
         pipe = asyncio.subprocess.PIPE
         try:
             # A session of its own, so that Ctrl+C in the terminal reaches only the program, which then ends its workers.

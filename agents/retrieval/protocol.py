@@ -22,6 +22,10 @@ class Cutting(msgspec.Struct, frozen=True):
     embed: bool = True
 
 
+class Prepare(msgspec.Struct, frozen=True, tag=True):
+    """Import and load what reading and embedding need, so that the next request does not wait for it."""
+
+
 class Walk(msgspec.Struct, frozen=True, tag=True):
     """Find the files under places; answered by pages of :class:`Listing`."""
 
@@ -83,7 +87,7 @@ class Digest(msgspec.Struct, frozen=True, tag=True):
     content_type: str = ""
 
 
-Request = Walk | Read | ReadBytes | Nearest | Scan | Digest
+Request = Prepare | Walk | Read | ReadBytes | Nearest | Scan | Digest
 
 
 class Listing(msgspec.Struct, frozen=True, tag=True):
@@ -139,6 +143,8 @@ class Scanned(msgspec.Struct, frozen=True, tag=True):
     known: int
     skipped: int
     complete: bool
+    problems: list[str] = []
+    """Why places that were named could not be searched."""
 
 
 class Digested(msgspec.Struct, frozen=True, tag=True):

@@ -14,7 +14,7 @@ from agents.retrieval.documents import Document, decode, kind_of, parse
 from agents.retrieval.protocol import Cutting, Digested, Scan, Scanned
 from agents.retrieval.scoring import bm25, count, pattern
 from agents.retrieval.walk import Skipped, walk
-from agents.tools.files import locate, read_regular
+from agents.tools.files import locate, read_regular, shown
 
 MAX_PDFS = 20
 _MAX_SCANNED_BYTES = 4 * 1024 * 1024
@@ -33,9 +33,13 @@ def scan(request: Scan) -> Scanned:
     counts: list[dict[str, int]] = []
     read = total = known = skipped = pdfs = size = 0
     complete = True
+    named = {shown(place) for place in request.places}
+    problems: list[str] = []
     for file in walk(request.places):
         if isinstance(file, Skipped):
             skipped += 1
+            if file.path in named:
+                problems.append(file.reason)
             continue
         total += 1
         if request.known.get(file.path) == (file.size, file.mtime_ns):
@@ -60,10 +64,12 @@ def scan(request: Scan) -> Scanned:
             if found := count(sought, f"{chunk.title}\n{chunk.text}"):
                 candidates.append((file.path, ordinal, chunk))
                 counts.append(found)
+    if problems and not total:
+        raise InputError(problems[0])
     scores = bm25(counts, [len(chunk.text) for _, _, chunk in candidates], max(len(candidates), size // request.cutting.size))
     best = heapq.nlargest(request.limit, range(len(candidates)), key=lambda at: (scores[at], -at))
     hits = [_hit(*candidates[at], scores[at]) for at in best]
-    return Scanned(hits, read, total, known, skipped, complete)
+    return Scanned(hits, read, total, known, skipped, complete, problems)
 
 
 def _passages(path: str, sought: re.Pattern[str], cutting: Cutting, seconds: float) -> list[Chunk]:

@@ -5,12 +5,13 @@ A source is anything with a name and one method, so an existing vector database 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from agents.errors import InputError
 from agents.events import Hit, Place
-from agents.retrieval.places import is_url
+from agents.retrieval.places import absolute, is_url
 from agents.retrieval.protocol import Scan, Scanned
 from agents.retrieval.scan import identity
 from agents.retrieval.terms import match_expression
@@ -81,7 +82,8 @@ class FilesSource:
     async def search(self, query: str, limit: int) -> Sequence[Hit]:
         """See :class:`Source`."""
         places = [place for place in await self._library.tables.places(self._called) if not is_url(place)]
-        places = list(dict.fromkeys([*self._paths, *places]))
+        named = [await asyncio.to_thread(absolute, path) for path in self._paths]
+        places = list(dict.fromkeys([*named, *places]))
         if not places:
             self._tell("no paths to search")
             return []
@@ -90,6 +92,8 @@ class FilesSource:
         found = await self._library.work.ask(request, timeout=self._seconds + 5)
         if not isinstance(found, Scanned):
             raise InputError("the search of files gave no answer")
+        for problem in found.problems:
+            self._tell(problem)
         if not found.complete:
             self._tell(f"stopped when its time was over: {found.read:,} files read")
         else:

@@ -30,6 +30,7 @@ from agents.retrieval.protocol import (
     Listing,
     Nearest,
     Parsed,
+    Prepare,
     Read,
     ReadBytes,
     Reply,
@@ -52,6 +53,8 @@ Send = Callable[[Reply], None]
 def serve(request: Request, send: Send) -> None:
     """Answer ``request`` with any number of replies; the caller adds the end."""
     match request:
+        case Prepare():
+            _prepare()
         case Walk(places=places):
             _walk(places, send)
         case Read(paths=paths):
@@ -65,6 +68,14 @@ def serve(request: Request, send: Send) -> None:
             send(scan(request))
         case Digest():
             send(_digest(request))
+
+
+def _prepare() -> None:
+    import trafilatura  # noqa: F401
+
+    from agents.retrieval.static_vectors import static_vectors
+
+    static_vectors()
 
 
 def _walk(places: tuple[str, ...], send: Send) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agents.events import StepEnded, StepQueued, StepStarted
+from agents.events import FirstToken, StepEnded, StepQueued, StepStarted
 from agents.requests import Index, ModelRef, Params, Priority, Research
 from agents.retrieval.ask import NOTICE
 from tests.agents.retrieval.stage import MODEL, stage
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def answer(asked: dict[str, object]) -> str:
     prompt = str(asked["messages"])
-    if "Report with citations" in prompt:
+    if "Report on the task" in prompt:
         return "They agree [1] and [2]."
     return "A summary of cats." if "cats" in prompt else "A summary of something else."
 
@@ -185,3 +185,19 @@ async def test_cancelling_the_run_ends_every_fetch_at_once(tmp_path: Path) -> No
         assert (await run.wait()).outcome == "cancelled"
         await it.server.until(lambda: it.server.counts.dropped == 5)
         assert {task for task in asyncio.all_tasks() if not task.done()} <= before
+
+
+async def test_a_summary_stopped_early_is_used_as_far_as_it_came(tmp_path: Path, files: list[str]) -> None:
+    model = ModelRef("lab", "paced-400-50")
+    async with stage(tmp_path, rules=(("Report on the task", "fast"),)) as it:
+        with it.engine.subscribe() as reader:
+            run = it.engine.submit(Research(task="cats", model=model, places=(files[0],)))
+            async for event in reader:
+                if isinstance(event, FirstToken):
+                    run.cancel(event.step)
+                    break
+            assert (await run.wait()).outcome == "done"
+        outcomes = {step.name: step.outcome for step in run.steps.values()}
+        assert outcomes == {files[0]: "done", f"read {files[0]}": "done", "summarise Cats": "cancelled", "report": "done"}
+        kept = next(str(step.text) for step in run.steps.values() if step.name == "summarise Cats")
+        assert kept.strip() in str(it.server.requests[-1].json()["messages"])

@@ -214,3 +214,14 @@ async def test_cancelling_a_question_ends_its_search_and_leaves_nothing_running(
         run.cancel()
         assert (await run.wait()).outcome == "cancelled"
         assert asyncio.all_tasks() == before
+
+
+async def test_a_path_that_is_not_there_is_named(tmp_path: Path, docs: Path) -> None:
+    async with stage(tmp_path, reply=says("x [1]")) as it:
+        missing = str(tmp_path / "missing")
+        told = await it.run(Ask(question="cats?", model=MODEL, sources=("files",), paths=(missing, str(docs))))
+        assert told.ended.outcome == "done"
+        assert f"{missing} does not exist: check the path" in told.logs
+        told = await it.run(Ask(question="cats?", model=MODEL, sources=("files",), paths=(missing,)))
+        assert told.ended.outcome == "failed"
+        assert told.ended.error == f"no source answered: files failed: {missing} does not exist: check the path"

@@ -134,3 +134,9 @@ async def test_a_worker_knows_no_key_and_runs_no_module_of_the_folder_it_is_star
         await pool.ask(Walk((str(tmp_path),)))
         environment = psutil.Process(pool.processes[0]).environ()
     assert "sk-CANARY" not in environment.values()
+
+
+def test_the_program_itself_imports_nothing_heavy_for_retrieval() -> None:
+    program = "import agents.research, agents.retrieval.ask, agents.tools.fetch, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"numpy", "trafilatura", "lxml", "pypdf", "tokenizers", "safetensors", "httpx2", "openai"} & set(loaded)
