@@ -56,9 +56,9 @@ class Engine:
         finally:
             self.stream.close()
 
-    def subscribe(self, run: str | None = None) -> Subscription:
-        """Return a reader of all events from now on, or of one run's."""
-        return self.stream.subscribe(run)
+    def subscribe(self, run: str | None = None, *, text: bool = True) -> Subscription:
+        """Return a reader of all events from now on, or of one run's; without ``text`` it gets all but that."""
+        return self.stream.subscribe(run, text=text)
 
     def submit(self, request: Request) -> Run:
         """Start ``request`` and return its run at once. What becomes of it is told by events and :meth:`Run.wait`."""

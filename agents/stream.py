@@ -43,9 +43,10 @@ class Subscription:
     Use it as a context manager; leaving it ends the subscription. Iteration ends when the stream closes and all is read.
     """
 
-    def __init__(self, stream: EventStream, run: str | None) -> None:
+    def __init__(self, stream: EventStream, run: str | None, *, text: bool) -> None:
         self._stream = stream
         self._run = run
+        self._text = text
         self._waiting: deque[AnyEvent | _Range] = deque()
         self._open: dict[str, _Range] = {}
         self._wake = asyncio.Event()
@@ -82,7 +83,7 @@ class Subscription:
 
     def grow(self, run: str, step: str, seq: int, at: float, buffer: TextBuffer, start: int) -> None:
         """Take note that ``buffer`` grew from ``start`` to its present end."""
-        if self._run is not None and run != self._run:
+        if not self._text or (self._run is not None and run != self._run):
             return
         waiting = self._open.get(step)
         if waiting is not None:
@@ -138,9 +139,9 @@ class EventStream:
         self._readers: list[Subscription] = []
         self._closed = False
 
-    def subscribe(self, run: str | None = None) -> Subscription:
-        """Return a reader of everything from now on, or of one run's events only."""
-        reader = Subscription(self, run)
+    def subscribe(self, run: str | None = None, *, text: bool = True) -> Subscription:
+        """Return a reader of everything from now on, or of one run's events only; without ``text`` it gets all but that."""
+        reader = Subscription(self, run, text=text)
         if self._closed:
             reader.finish()
         else:

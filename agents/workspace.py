@@ -6,6 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Self
 
+from agents.allocator import return_memory
 from agents.engine import Engine
 from agents.errors import StrettoError
 from agents.gpu import GpuProbe
@@ -54,6 +55,7 @@ class Workspace:
         self._group = await asyncio.TaskGroup().__aenter__()
         await self.engine.__aenter__()
         self._group.create_task(self.metrics.run(self.engine.subscribe()), name="metrics")
+        self._group.create_task(return_memory(self.engine.subscribe(text=False)), name="memory")
         self._background = [
             self._group.create_task(self.lag.run(), name="loop lag"),
             self._group.create_task(self.gpu.run(), name="gpu"),

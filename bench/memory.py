@@ -22,7 +22,7 @@ MB = 1_000_000
 def answered(address: str) -> int:
     """Return how many answers the server has written to their ends."""
     counts = httpx2.get(f"{address.removesuffix('/v1')}/stats", trust_env=False).json()
-    return int(counts["by_path"].get("/v1/chat/completions", 0)) - int(counts["in_flight"])
+    return int(counts["by_path"].get("/v1/chat/completions", 0)) - int(counts["in_flight"]) + 1  # this request
 
 
 def main() -> None:

@@ -202,8 +202,10 @@ def run_dashboard(settings: Settings, locations: Locations, models: Sequence[Mod
 
 
 async def _run(settings: Settings, locations: Locations, models: Sequence[ModelRef]) -> int:
+    from agents.allocator import configure
     from agents.workspace import Workspace
 
+    configure()
     loop = asyncio.get_running_loop()
     async with Workspace(settings, locations) as workspace:
         app = StrettoApp(workspace, models)

@@ -221,3 +221,13 @@ def test_whatever_a_readers_pace_each_steps_text_and_order_are_whole(acts: list[
                 itertools.accumulate([len(piece.text) for piece in pieces], initial=0)
             )[:-1]
             assert "".join(piece.text for piece in pieces) == str(buffer)
+
+
+async def test_a_reader_without_text_gets_everything_else() -> None:
+    stream = EventStream(iter(range(100)).__next__)
+    reader = stream.subscribe(text=False)
+    stream.emit(Log, run="r", step="s", message="before")
+    stream.write("r", "s", TextBuffer(), "text")
+    stream.emit(Log, run="r", step="s", message="after")
+    assert [event.message for event in reader.drain() if isinstance(event, Log)] == ["before", "after"]
+    assert len(reader) == 0
