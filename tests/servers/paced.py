@@ -31,8 +31,11 @@ from tests.servers.http import Connection, LoopbackServer, Request
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_VOICES = ("soprano", "alto", "tenor", "bass")
-_WORDS = tuple(f" {voice}{ending}" for voice in _VOICES for ending in ("", "s", ",", " enters", " rests", " answers", ".", ".\n"))
+_WORDS = (
+    *(" the", " sop", "rano", " enters", ",", " the", " alto", " answers", ",", " and", " the", " tenor", " rests", " while"),
+    *(" a", " new", " voice", " begins", ":", " can", "ons", " over", "lap", " in", " stret", "to", ".\n"),
+)
+"""Pieces of the length that tokens have, four characters on average."""
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
 _END = b"0\r\n\r\n"
 DIMENSIONS = 64
@@ -62,7 +65,7 @@ def pace_of(model: str) -> Pace:
 
 def words(count: int) -> list[str]:
     """Return the tokens of an answer of ``count`` tokens; the same for every answer of that length."""
-    return [_WORDS[index * 7 % len(_WORDS)] for index in range(count)]
+    return [_WORDS[index % len(_WORDS)] for index in range(count)]
 
 
 def event(delta: str, finish: str = "null") -> bytes:

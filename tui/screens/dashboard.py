@@ -71,6 +71,7 @@ class Dashboard(Screen[None]):
         self.prompt.placeholder = self.view.placeholder
         self.prompt.focus()
         self._draw_tabs()
+        self.view.entered()
 
     def _draw_tabs(self) -> None:
         parts: list[tuple[str, str]] = [(" stretto ", "bold $primary"), ("  ", "")]

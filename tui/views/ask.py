@@ -60,6 +60,13 @@ class AskView(View):
         """Return the answer."""
         return [self.answer.pane]
 
+    def entered(self) -> None:
+        """Start the worker that searches, so that the first question need not wait for it."""
+        if self.workspace.opened:
+            self.run_worker(
+                self.workspace.library.warm(), name="warm the library", group="warm", exclusive=True, exit_on_error=False
+            )
+
     def submit(self, text: str) -> None:
         """Run a slash command, or ask."""
         if text.startswith("/add "):

@@ -25,6 +25,9 @@ class View(Container):
         self.workspace = workspace
         self.feed = feed
 
+    def entered(self) -> None:
+        """Get ready for what is likely to be asked, now that the view is on screen."""
+
     def submit(self, text: str) -> None:
         """Do what the prompt line's text asks for; never blocks, and what cannot start yet waits its turn."""
         raise NotImplementedError
