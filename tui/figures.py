@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from agents.events import Place
+    from agents.requests import ModelRef
 
 NONE = "–"
+_SHORT = {"temperature": "temp", "max_tokens": "max"}
+_LEADING = re.compile(r"(?<!\S)(?:https?://|/(?:[^/\s]+/)+)")
 
 
 def seconds(value: float | None) -> str:
@@ -45,3 +51,14 @@ def short_place(place: Place) -> str:
     if place.page is not None:
         return f"{name} p. {place.page}"
     return name if place.line is None else f"{name}:{place.line}"
+
+
+def short_name(name: str) -> str:
+    """Return a step's name without the folders of the paths in it, and without the scheme of addresses."""
+    return _LEADING.sub("", name)
+
+
+def short_model(model: ModelRef) -> str:
+    """Return a model as a pane's title: what tells panes apart first, the endpoint last, where it may be cut off."""
+    params = "".join(f" {_SHORT.get(key, key)} {value}" for key, value in msgspec.to_builtins(model.params).items())
+    return f"{model.model}{params} @{model.endpoint}"

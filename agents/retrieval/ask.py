@@ -61,9 +61,9 @@ async def ask(run: Run, library: Library, models: Models) -> None:
         beside=make_ready(models, request.model),
     )
     form = form_for(library.settings, request.model)
-    hits = _merge(run, rankings, missing, min(request.passages, form.passages))
+    hits = _merge(run, rankings, missing, request.passages)
     if hits:
-        await _answer(run, request, hits, missing, form, models)
+        await _answer(run, request, hits[: form.passages], missing, form, models)
 
 
 async def make_ready(models: Models, model: ModelRef) -> None:

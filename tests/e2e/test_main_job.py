@@ -27,7 +27,7 @@ def states(screen: str, state: str) -> int:
 def test_a_person_compares_asks_and_researches_with_the_embedded_model_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with Terminal([sys.executable, "-m", "tui.main"], environment(tmp_path), columns=160, rows=48, cwd=str(ROOT)) as terminal:
         terminal.wait_for("in flight")
-        terminal.wait_for("temperature=0.9", 30)
+        terminal.wait_for("temp 0.9", 30)
         terminal.type("Name three colours.")
         terminal.press("enter")
         terminal.wait_for(lambda screen: states(screen, "saved") >= 2, 120)

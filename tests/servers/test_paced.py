@@ -30,7 +30,7 @@ async def test_tokens_come_one_by_one_and_never_before_their_time() -> None:
         began = loop.time()
         body = {"model": "paced-20-100", "stream": True, "stream_options": {"include_usage": True}}
         async with client.stream("POST", f"{server.base_url}/chat/completions", json=body) as response:
-            times = [loop.time() - began async for line in response.aiter_lines() if '"content":" ' in line]
+            times = [loop.time() - began async for line in response.aiter_lines() if '{"content":"' in line]
         assert len(times) == 20
         assert all(at >= number / 100 - 0.002 for number, at in enumerate(times))
         assert all(earlier <= later for earlier, later in pairwise(times))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from agents.events import RunEnded, StepEnded, StepEvent, StepQueued
 from agents.requests import Research
+from tui.figures import short_model
 from tui.views.view import View
 from tui.widgets.answer_pane import AnswerPane
 from tui.widgets.step_log import StepLog
@@ -64,7 +65,7 @@ class AgentsView(View):
     def set_model(self, model: ModelRef) -> None:
         """Use ``model`` for summaries and report, and start what waited for it."""
         self.model = model
-        self.text.title(f"Research with {model}")
+        self.text.title(f"Research: {short_model(model)}")
         self._next()
 
     def submit(self, text: str) -> None:

@@ -7,8 +7,9 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from agents.events import Found, RunEnded, Saved, StepEvent, StepQueued
+from agents.events import Found, RunEnded, Saved, StepEvent, StepQueued, Text
 from agents.requests import Ask, Index
+from tui.figures import short_model
 from tui.screens.passage import PassageScreen
 from tui.views.view import View
 from tui.widgets.answer_pane import AnswerPane
@@ -73,7 +74,7 @@ class AskView(View):
             self._add(text[5:])
         elif text.startswith("/library "):
             self.library = text.removeprefix("/library ").strip()
-            self.answer.title(f"Ask {self.library} with {self.model or 'no model yet'}")
+            self.answer.title(f"Ask {self.library}: {short_model(self.model) if self.model else 'no model yet'}")
         else:
             self._waiting.append(text)
             self._next()
@@ -112,7 +113,7 @@ class AskView(View):
     def set_model(self, model: ModelRef) -> None:
         """Use ``model`` for answers, and ask what waited for it."""
         self.model = model
-        self.answer.title(f"Ask {self.library} with {model}")
+        self.answer.title(f"Ask {self.library}: {short_model(model)}")
         self._next()
 
     def handle(self, event: AnyEvent) -> None:
@@ -126,6 +127,8 @@ class AskView(View):
                 self.answer.handle(event)
             case StepEvent(step=step) | Saved(step=str(step)) if self.lanes.knows(step):
                 self.lanes.handle(event)
+                if isinstance(event, Text):
+                    self.answer.pane.append(event.text)  # why no model was asked
                 if isinstance(event, Found):
                     self._passages = event.hits
                     self.answer.pane.citations = len(event.hits)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agents.events import Saved, StepEnded, StepEvent, StepQueued, StepStarted
 from agents.requests import Message
+from tui.figures import short_model
 from tui.widgets.answer_pane import AnswerPane
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ class ComparePane(AnswerPane):
     """An answer pane that remembers the turns before."""
 
     def __init__(self, model: ModelRef) -> None:
-        super().__init__(str(model), empty="No answer yet.")
+        super().__init__(short_model(model), empty="No answer yet.")
         self.model = model
         self.conversation: list[Message] = []
         self.step: str | None = None

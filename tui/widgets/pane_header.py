@@ -125,7 +125,7 @@ class PaneHeader(Widget):
         status = f"{glyph} {word}"
         title = safe_line(self._state.title, 200)
         room = self.size.width - 3 - cell_len(status)
-        least = min(cell_len(title), 14)
+        least = min(cell_len(title), 28)
         parts = [(status, tone)]
         for text, name in (*((figure, "figures") for figure in self.figures()), (safe_line(self._state.note, 200), "note")):
             if text and room - cell_len(text) - 2 >= least:

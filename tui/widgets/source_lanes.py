@@ -29,7 +29,8 @@ class _Lane:
     state: str = "queued"
     began: float = 0.0
     took: float | None = None
-    titles: list[str] = field(default_factory=list)
+    passages: list[tuple[str, str]] = field(default_factory=list)
+    """Place and title of each, best first."""
     count: int | None = None
     note: str = ""
 
@@ -65,10 +66,7 @@ class SourceLanes(Widget):
                 lane.state, lane.began = "searching", event.at
             case Found(hits=hits):
                 lane.count = len(hits)
-                lane.titles = [
-                    f"{number}  {safe_line(short_place(hit.place), 80)}  {safe_line(hit.title, 120)}"
-                    for number, hit in enumerate(hits[:12], 1)
-                ]
+                lane.passages = [(safe_line(short_place(hit.place), 80), safe_line(hit.title, 120)) for hit in hits[:12]]
             case Log():
                 lane.note = safe_line(event.message, 200)
             case StepEnded():
@@ -97,13 +95,13 @@ class SourceLanes(Widget):
         each = max(width // count, 8)
         segments: list[Segment] = []
         for lane in self._lanes.values():
-            text, tone = self._cell(lane, y)
+            text, tone = self._cell(lane, y, each - 1)
             style = self.get_component_rich_style(f"lanes--{tone}")
             segments += Strip([Segment(text, style)]).adjust_cell_length(each - 1, self.rich_style).crop(0, each - 1)
             segments.append(Segment(" ", self.rich_style))
         return Strip(segments).adjust_cell_length(width, self.rich_style).crop(0, width)
 
-    def _cell(self, lane: _Lane, y: int) -> tuple[str, str]:
+    def _cell(self, lane: _Lane, y: int, width: int) -> tuple[str, str]:
         if y == 0:
             glyph, word = _WORDS[lane.state]
             took = lane.took if lane.took is not None else self._now - lane.began if lane.state == "searching" else None
@@ -111,5 +109,18 @@ class SourceLanes(Widget):
             tone = {"searching": "live", "done": "good", "late": "bad", "failed": "bad", "cut": "bad"}.get(lane.state, "dim")
             clock = f" {seconds(max(took, 0.0))}" if took is not None else ""
             return f"{glyph} {lane.name}: {word}{found}{clock}", tone
-        lines = [lane.note, *lane.titles] if lane.note else lane.titles
-        return (lines[y - 1], "dim") if y - 1 < len(lines) else ("", "dim")
+        index = y - 2 if lane.note else y - 1
+        if index < 0:
+            return lane.note, "dim"
+        if index >= len(lane.passages):
+            return "", "dim"
+        place, title = lane.passages[index]
+        return f"{index + 1} {_middle_out(place, width - 2)}  {title}", "dim"
+
+
+def _middle_out(text: str, width: int) -> str:
+    """Return ``text`` in at most ``width`` characters with its middle left out: the line number at its end matters most."""
+    if len(text) <= width or width < 4:
+        return text
+    tail = min(8, width - 2)
+    return f"{text[: width - tail - 1]}…{text[-tail:]}"

@@ -23,7 +23,7 @@ from agents.events import (
     StepQueued,
     StepStarted,
 )
-from tui.figures import NONE
+from tui.figures import NONE, short_name
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class StepLog(Widget, can_focus=True):
 
     def _insert(self, event: StepQueued) -> None:
         parent = self._rows.get(event.parent) if event.parent else None
-        row = _Row(event.step, parent.depth + 1 if parent else 0, safe_line(event.name, 80), event.at)
+        row = _Row(event.step, parent.depth + 1 if parent else 0, safe_line(short_name(event.name), 80), event.at)
         at = len(self._order)
         if parent is not None:
             last = parent
@@ -211,20 +211,20 @@ class StepLog(Widget, can_focus=True):
     @staticmethod
     def _columns(width: int) -> tuple[int, int]:
         """Return the widths of the name and of the bar."""
-        rest = width - 12 - 4 * 7
+        rest = width - 12 - 7 - 3 * 6
         bar = max(min(rest - 16, rest // 2, 40), 0)
         return max(rest - bar, 4), bar
 
     def _head(self, width: int) -> str:
         name, bar = self._columns(width)
-        columns = "".join(f"{label:>7}" for label in ("queued", "start", "first", "end"))
+        columns = "".join(f"{label:>{6 if at else 7}}" for at, label in enumerate(("queued", "start", "first", "end")))
         return f"  {'state':<10}{'step':<{name}.{name}}{columns}" + (f" {'time':<{bar}.{bar}}" if bar > 5 else "")
 
     def _totals(self) -> str:
         if self._ended is None:
             return f"  {len(self._order)} steps" if self._order else "  No steps yet."
         ended = self._ended
-        gain = f", {ended.busy / ended.wall:.1f} times faster than one by one" if ended.busy > ended.wall * 1.05 else ""
+        gain = f" ({ended.busy / ended.wall:.1f} times)" if ended.busy > ended.wall * 1.05 else ""
         text = f"  wall {ended.wall:.2f} s, sum of steps {ended.busy:.2f} s{gain}"
         return text if ended.error is None else f"  {ended.outcome}: {safe_line(ended.error, 300)}"
 
@@ -241,7 +241,8 @@ class StepLog(Widget, can_focus=True):
             else "dim"
         )
         base = self._style("marked") if row.step == self._cursor else Style()
-        times = "".join(f"{self._time(at):>7}" for at in (row.queued, row.started, row.first, row.ended))
+        moments = (row.queued, row.started, row.first, row.ended)
+        times = "".join(f"{self._time(moment):>{6 if at else 7}}" for at, moment in enumerate(moments))
         label = "  " * row.depth + row.label + (f" ({row.attempts} attempts)" if row.attempts > 1 else "")
         note = f"  {row.note}" if row.note else ""
         left = Strip([Segment(label, self.rich_style + base), Segment(note, self._style("dim") + base)])
@@ -256,7 +257,10 @@ class StepLog(Widget, can_focus=True):
         return Strip(segments).adjust_cell_length(width, self.rich_style + base).crop(0, width)
 
     def _time(self, at: float | None) -> str:
-        return NONE if at is None else f"{max(at - self._began, 0.0):.2f}"
+        if at is None:
+            return NONE
+        since = max(at - self._began, 0.0)
+        return f"{since:.2f}" if since < 100 else f"{since:.0f}"
 
     def _bar(self, row: _Row, width: int, base: Style) -> list[Segment]:
         end = self._ended.at if self._ended else self._now

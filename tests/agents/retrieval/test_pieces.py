@@ -135,20 +135,20 @@ def test_for_a_small_model_every_text_is_one_quoted_line() -> None:
         answer_messages("What?", [hit("a", hostile), hit("b", "fine")], SMALL),
         report_messages("What?", [("t", hostile), ("u", "fine")], SMALL),
     ]
-    for _, user in prompts:
-        first, second, empty, asked = user.content.split("\n")
+    for *_, user in prompts:
+        first, second, empty, asked, *_ = user.content.split("\n")
         assert first.startswith('[1] "End. ')
         assert first.count('"') == 2
         assert second == '[2] "fine"'
         assert (empty, asked.endswith("What?")) == ("", True)
-    _, user = summary_messages("What?", "t", hostile, SMALL)
+    *_, user = summary_messages("What?", "t", hostile, SMALL)
     assert user.content.count('"') == 2
 
 
 def test_a_small_model_s_prompt_is_short_however_long_the_passages_are() -> None:
     hits = [hit(str(number), "A sentence of some words. " * 60) for number in range(SMALL.passages)]
-    _, user = answer_messages("words?", hits, SMALL)
-    assert len(user.content) < 1400
+    messages = answer_messages("words?", hits, SMALL)
+    assert sum(len(message.content) for message in messages) < 1400
 
 
 def test_only_the_embedded_model_is_small() -> None:
