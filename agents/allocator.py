@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from agents.events import Saved
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agents.stream import Subscription
 
 # malloc.h of glibc
@@ -33,13 +35,19 @@ def configure() -> None:
             libc.mallopt(option, value)
 
 
-async def return_memory(reader: Subscription) -> None:
-    """Give freed memory back after each run that was saved, in a thread; ends with the stream."""
+async def return_memory(reader: Subscription, idle: Callable[[], bool]) -> None:
+    """Give freed memory back after runs were saved, once nothing runs; ends with the stream.
+
+    Only then, because the allocator is locked for some 10 ms meanwhile, whichever thread asks for it.
+    """
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "malloc_trim"):
         reader.close()
         return
+    due = False
     while await reader.wait():
-        if any(isinstance(event, Saved) and event.step is None for event in reader.drain()):
+        due = due or any(isinstance(event, Saved) and event.step is None for event in reader.drain())
+        if due and idle():
+            due = False
             await asyncio.to_thread(libc.malloc_trim, 0)
         await reader.pause(_PAUSE)

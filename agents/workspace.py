@@ -55,7 +55,7 @@ class Workspace:
         self._group = await asyncio.TaskGroup().__aenter__()
         await self.engine.__aenter__()
         self._group.create_task(self.metrics.run(self.engine.subscribe()), name="metrics")
-        self._group.create_task(return_memory(self.engine.subscribe(text=False)), name="memory")
+        self._group.create_task(return_memory(self.engine.subscribe(text=False), lambda: not self.engine.runs), name="memory")
         self._background = [
             self._group.create_task(self.lag.run(), name="loop lag"),
             self._group.create_task(self.gpu.run(), name="gpu"),
@@ -92,7 +92,7 @@ class Workspace:
     async def _serve(self, opening: asyncio.Future[None]) -> None:
         # One task enters and leaves all services, because a task group inside them must be left by the task that entered it.
         try:
-            # Importing in a thread: the modules bring numpy and aiosqlite, and the loop has a screen to draw meanwhile.
+            # Importing in a thread: it takes tens of milliseconds, and the loop has a screen to draw meanwhile.
             await asyncio.to_thread(_import_services)
             from agents.journal import Journal
             from agents.models.service import Models

@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import App
 
 from agents.errors import StrettoError
+from agents.locations import LOG_NAME
 from tui.feed import Feed
-from tui.keys import KEYS, bindings
+from tui.keys import bindings, place_of
 from tui.safe import SafeFilter, safe_line
 from tui.screens.dashboard import Dashboard
-from tui.themes import load_themes, theme_variable_defaults
+from tui.themes import load_themes
+from tui.views.compare import MOST_PANES
 from tui.widgets.pane_clock import FrameClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from textual.binding import BindingType
+    from textual.command import Provider
     from textual.filter import LineFilter
     from textual.screen import Screen
 
@@ -35,12 +39,19 @@ _STATUS_EVERY = 0.25
 """Seconds between two readings of the status line."""
 
 
+def _commands() -> type[Provider]:
+    from tui.palette import Commands
+
+    return Commands
+
+
 class StrettoApp(App[None], inherit_bindings=False):
     """The dashboard's app."""
 
     TITLE = "stretto"
     CSS_PATH = _STYLES
     BINDINGS: ClassVar[list[BindingType]] = list(bindings())
+    COMMANDS: ClassVar[set[Callable[[], type[Provider]]]] = {_commands}  # type: ignore[assignment]  # a factory loads it late
 
     def __init__(self, workspace: Workspace, models: Sequence[ModelRef] = ()) -> None:
         self._safe = SafeFilter()
@@ -48,17 +59,15 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.workspace = workspace
         self.feed = Feed(workspace.engine)
         self.dashboard = Dashboard(workspace, self.feed)
-        self._known: list[ModelRef] = []
+        self.known_models: tuple[ModelRef, ...] = ()
+        """Models a pane can be added with."""
+        self.theme_names: tuple[str, ...] = ()
         self._wanted = tuple(models)
         self._clock = FrameClock(self._frame, fps=workspace.settings.screen.fps)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Put the last wall against control codes before Textual's own filters."""
         return [self._safe, *super().get_line_filters()]
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Return values for the variables that a theme need not set."""
-        return theme_variable_defaults()
 
     def get_default_screen(self) -> Screen[None]:
         """Start on the dashboard."""
@@ -71,8 +80,9 @@ class StrettoApp(App[None], inherit_bindings=False):
             self.register_theme(theme)
         for name, reason in themes.failed.items():
             self.notify(safe_line(f"theme {name} is skipped: {reason}", 300), severity="warning", markup=False)
+        self.theme_names = tuple(sorted(themes.loaded))
         wanted = self.workspace.settings.screen.theme
-        self.theme = wanted if wanted in self.available_themes else "stretto-dark"
+        self.theme = wanted if wanted in self.theme_names else "stretto-dark"
         if self.theme != wanted:
             self.notify(safe_line(f"no theme named {wanted!r}", 200), severity="warning", markup=False)
         self.set_interval(_STATUS_EVERY, self.dashboard.status.refresh)
@@ -80,25 +90,36 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.call_after_refresh(lambda: self.run_worker(self._open(), name="open"))
 
     async def _open(self) -> None:
-        """Open the store, find the models, make their panes and warm the first."""
+        """Open the store, find the models, make their panes and warm them."""
         dashboard = self.dashboard
         try:
-            dashboard.status.notice = "opening"
+            self._notice("opening")
             await self.workspace.open()
             models = self._wanted or await self.workspace.models.defaults()
-            self._known = list(models)
-            if not self._wanted and (line := self.workspace.fallback(models[0])) is not None:
-                self.notify(safe_line(line, 300), severity="warning", timeout=15, markup=False)
-            dashboard.compare.set_models(models)
-            dashboard.ask.set_model(models[0])
-            dashboard.agents.set_model(models[0])
-            for model in dict.fromkeys(models):
-                await self.workspace.models.warm(model, self._notice)
-            self._notice("")
-            # What was imported stays; leaving it out of collections spares the loop stalls of up to 50 ms.
-            gc.freeze()
         except StrettoError as error:
             self._notice(str(error))
+            dashboard.compare.unusable(str(error))
+            return
+        if not models:
+            dashboard.compare.unusable(
+                "No model was found: put an endpoint into the configuration; `stretto models` tells what is there."
+            )
+            self._notice("")
+            return
+        self.known_models = tuple(dict.fromkeys(models))
+        if not self._wanted and (line := self.workspace.fallback(models[0])) is not None:
+            self.notify(safe_line(line, 300), severity="warning", timeout=15, markup=False)
+        dashboard.compare.set_models(models)
+        dashboard.ask.set_model(models[0])
+        dashboard.agents.set_model(models[0])
+        for model in self.known_models:
+            try:
+                await self.workspace.models.warm(model, self._notice)
+            except StrettoError as error:
+                self.notify(safe_line(str(error), 300), severity="warning", timeout=15, markup=False)
+        self._notice("")
+        # What was imported stays; leaving it out of collections spares the loop stalls of up to 50 ms.
+        gc.freeze()
 
     def _notice(self, line: str) -> None:
         self.dashboard.status.notice = line
@@ -146,9 +167,13 @@ class StrettoApp(App[None], inherit_bindings=False):
 
     def action_add_pane(self) -> None:
         """Add a pane with the model after the last one's."""
-        compare = self.dashboard.compare
-        if self._known:
-            compare.add(self._known[len(compare.models) % len(self._known)])
+        if self.known_models:
+            self.add_pane(self.known_models[len(self.dashboard.compare.models) % len(self.known_models)])
+
+    def add_pane(self, model: ModelRef) -> None:
+        """Add a pane with ``model``."""
+        if not self.dashboard.compare.add(model):
+            self.notify(f"There are {MOST_PANES} panes already.", timeout=3, markup=False)
 
     def action_remove_pane(self) -> None:
         """Take the marked pane away."""
@@ -167,32 +192,24 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.exit()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let a modal screen keep the dashboard's keys to itself, all but quitting."""
-        if action in {"quit", "help_quit"} or self.screen is self.dashboard:
+        """Leave a modal screen its own keys, all but quitting, and a view the keys of that view alone."""
+        where = place_of(action)
+        if where is None or action == "quit":
             return True
-        return action not in {key.action.partition("(")[0] for key in KEYS}
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Yield everything the registry has, a pane for each known model, and the themes."""
-        for key in KEYS:
-            yield SystemCommand(key.label, key.tooltip, partial(self._command, key.action))
-        for model in self._known:
-            line = safe_line(str(model), 120)
-            yield SystemCommand(f"Add pane: {line}", "Ask this model too", partial(self.dashboard.compare.add, model))
-        for name in sorted(self.available_themes):
-            if name.startswith("stretto"):
-                yield SystemCommand(f"Theme: {name}", "Change the colours", partial(setattr, self, "theme", name))
-
-    async def _command(self, action: str) -> None:
-        await self.run_action(action)
+        if self.screen is not self.dashboard:
+            return False
+        return where not in {view.title for view in self.dashboard.views} or where == self.dashboard.view.title
 
     def _fatal_error(self) -> None:
-        """Say what broke without local variables: they may hold keys and prompts."""
-        from rich.segment import Segments
-        from rich.traceback import Traceback
+        """Say in one line what broke and where its traceback is; nothing of the message reaches the terminal unchecked."""
+        from rich.text import Text
 
-        traceback = Traceback(show_locals=False, width=100)
-        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        from tui.faults import keep
+
+        error = sys.exc_info()[1] or RuntimeError("unknown")
+        kept = keep(error, self.workspace.locations.data / LOG_NAME)
+        line = safe_line(f"stretto: an unexpected {type(error).__name__} stopped this; {kept}", 500)
+        self._exit_renderables.append(Text(line))
         self._close_messages_no_wait()
 
 
@@ -201,12 +218,21 @@ def run_dashboard(settings: Settings, locations: Locations, models: Sequence[Mod
     return asyncio.run(_run(settings, locations, models))
 
 
+def _keep_stray(locations: Locations, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keep an exception that no task's owner saw, for example of a callback: it would be lost behind the screen."""
+    from tui.faults import keep
+
+    error = context.get("exception")
+    keep(error if isinstance(error, BaseException) else RuntimeError(str(context.get("message"))), locations.data / LOG_NAME)
+
+
 async def _run(settings: Settings, locations: Locations, models: Sequence[ModelRef]) -> int:
     from agents.allocator import configure
     from agents.workspace import Workspace
 
     configure()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(partial(_keep_stray, locations))
     async with Workspace(settings, locations) as workspace:
         app = StrettoApp(workspace, models)
         for number in (signal.SIGTERM, signal.SIGHUP):

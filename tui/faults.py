@@ -35,7 +35,7 @@ def tell(error: BaseException) -> int:
         terminal.complain(str(leaves[0]))
         return 1
     path = find_locations().data / LOG_NAME
-    kept = _keep(error, path)
+    kept = keep(error, path)
     terminal.complain(f"an unexpected {type(bug).__name__} stopped this; {kept}")
     return 1
 
@@ -53,7 +53,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _keep(error: BaseException, path: Path) -> str:
+def keep(error: BaseException, path: Path) -> str:
     """Add the traceback to the log file and return where it is, or why it is nowhere."""
     lines = "".join(traceback.TracebackException.from_exception(error, capture_locals=False).format())
     text = f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n{printable(without_secrets(lines))}\n"

@@ -32,7 +32,7 @@ class Feed:
         self._followers: dict[str, Follower] = {}
 
     def submit(self, request: Request, follower: Follower) -> Run:
-        """Start ``request``; its events go to ``follower`` until its end is on disk."""
+        """Start ``request``; its events go to ``follower`` until its end is on disk, also when that takes a second try."""
         run = self._engine.submit(request)
         self._followers[run.id] = follower
         return run
@@ -45,7 +45,7 @@ class Feed:
             if follower is None:
                 continue
             follower.handle(event)
-            if isinstance(event, Saved) and event.step is None:
+            if isinstance(event, Saved) and event.step is None and event.error is None:
                 del self._followers[event.run]
         return bool(events)
 

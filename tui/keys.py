@@ -56,6 +56,11 @@ def bindings() -> list[Binding]:
     return [key.binding() for key in KEYS]
 
 
+def place_of(action: str) -> str | None:
+    """Return where the registry says that an action belongs; ``None`` when it is none of the registry's."""
+    return next((key.where for key in KEYS if key.action.partition("(")[0] == action), None)
+
+
 def shown_key(name: str) -> str:
     """Return a key as people write it: ``ctrl+right`` becomes ``Ctrl+Right``."""
     return "+".join(part.capitalize() if len(part) > 1 else part.upper() for part in name.split("+"))

@@ -42,9 +42,6 @@ _TEXT_STYLES: Final = frozenset(
 _LARGEST: Final = 65_536
 """Bytes. A theme is a page of text; anything larger is some other file."""
 
-_OWN_VARIABLES: Final[dict[str, str]] = {}
-"""Variables of our own that a theme need not set. There are none: Textual's names say all we need."""
-
 
 @dataclass(frozen=True, slots=True)
 class Themes:
@@ -54,11 +51,6 @@ class Themes:
     """By name, in the order found."""
     failed: dict[str, str] = field(default_factory=dict)
     """File name to the one line that says why it is left out; safe to show."""
-
-
-def theme_variable_defaults() -> dict[str, str]:
-    """Return values for the stylesheet's own variables, for themes that do not set them."""
-    return dict(_OWN_VARIABLES)
 
 
 def load_themes(own: Path | None = None) -> Themes:
@@ -139,7 +131,7 @@ def _checked(variables: object, theme: Theme) -> dict[str, str]:
     """Return the variables as they may be used: only names that exist, each with a value of its kind."""
     if not isinstance(variables, dict):
         raise ConfigError("variables must be a table")
-    _only_known(variables, [*theme.to_color_system().generate(), *_OWN_VARIABLES], "variables.")
+    _only_known(variables, theme.to_color_system().generate(), "variables.")
     checked: dict[str, str] = {}
     for name, value in variables.items():
         key = f"variables.{name}"

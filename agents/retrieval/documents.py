@@ -32,7 +32,8 @@ _SUFFIXES: dict[str, Kind] = {
 }
 
 _BINARY = """
-.png .jpg .jpeg .gif .webp .bmp .ico .tif .tiff .svg .svgz .mp3 .mp4 .m4a .ogg .flac .wav .avi .mkv .mov .webm .zip .gz .bz2 .xz .zst
+.png .jpg .jpeg .gif .webp .bmp .ico .tif .tiff .svg .svgz
+.mp3 .mp4 .m4a .ogg .flac .wav .avi .mkv .mov .webm .zip .gz .bz2 .xz .zst
 .tar .tgz .7z .rar .whl .jar .so .dll .dylib .exe .o .a .pyc .pyo .class .wasm .db .sqlite .sqlite3 .gguf .safetensors .onnx .pt
 .bin .npy .npz .parquet .pickle .pkl .woff .woff2 .ttf .otf .eot .mo .iso .img .deb .rpm .doc .docx .xls .xlsx .ppt .pptx .odt
 """

@@ -310,7 +310,7 @@ async def test_the_header_tells_state_by_glyph_and_word() -> None:
         app.header.update(state)
         await pilot.pause()
         line = app.shown()[0]
-        assert all(part in line for part in ("lab/m0", "● streaming", "TTFT 0.31 s", "~88 tok/s", "~120 tok"))
+        assert all(part in line for part in ("lab/m0", "● streaming", "TTFT 0.31 s", "≈88 tok/s", "≈120 tok"))
         state.state, state.cached, state.note = "saved", True, "from yesterday"
         app.header.update(state)
         await pilot.pause()

@@ -10,7 +10,7 @@ from textual.color import Color
 from textual.widgets import Label
 
 from agents.errors import ConfigError
-from tui.themes import load_theme, load_themes, theme_variable_defaults
+from tui.themes import load_theme, load_themes
 from tui.widgets.pane_header import PaneHeader, PaneState
 from tui.widgets.stream_pane import StreamPane
 
@@ -76,9 +76,6 @@ class Gallery(App[None]):
         yield Label("text")
         yield PaneHeader()
         yield StreamPane()
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        return theme_variable_defaults()
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

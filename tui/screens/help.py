@@ -21,9 +21,12 @@ FIGURES = (
     ("queue", "model calls admitted to no endpoint yet, over all endpoints"),
     ("in flight", "model calls an endpoint is working on"),
     ("tok/s", "output tokens of the last seconds; estimated from characters (4 a token) while answers stream"),
-    ("TTFT", "time to first token, median of the last minute: first text - start of the attempt, without the queue"),
-    ("P95", "time of a whole model call, 95th percentile of the last minute, cached answers left out"),
-    ("cache", "answers that needed no call of their own, of all answers of the last minute"),
+    (
+        "TTFT",
+        "time to first token, median of the last minute, else of the session: first text - start, without the queue",
+    ),
+    ("P95", "time of a whole model call, 95th percentile of the last minute, else of the session; cached answers left out"),
+    ("cache", "answers that needed no call of their own, of all answers of the last minute, else of the session"),
     ("lag", "how late the event loop woke from a short sleep, 99th percentile of the last minute"),
     ("GPU", "utilisation and memory from NVML; without a GPU the reason, and the machine's CPU and memory"),
     ("≈", "the figure is an estimate"),
@@ -62,6 +65,7 @@ def _lines() -> Iterator[Content]:
         ("Up, Down", "Earlier and later prompts"),
         ("Tab", "Move between the prompt line and the panes"),
         ("/add PATH", "In Ask: put a folder, file or address into the library"),
+        ("/library NAME", "In Ask: use another library"),
         ("@PATH", "In Agents: a place the research agent reads"),
     ):
         yield Content.assemble((f"  {keys:<22}", "bold"), text)

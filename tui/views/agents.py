@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from agents.events import RunEnded, StepEnded, StepEvent, StepQueued
+from agents.events import RunEnded, Saved, StepEnded, StepEvent, StepQueued, Text
 from agents.requests import Research
 from tui.figures import short_model
+from tui.places import parse_task
 from tui.views.view import View
 from tui.widgets.answer_pane import AnswerPane
 from tui.widgets.step_log import StepLog
@@ -46,7 +46,8 @@ class AgentsView(View):
         self._run: Run | None = None
         self._waiting: list[str] = []
         self._chosen = False
-        self._names: dict[str, str] = {}
+        self._told: dict[str, list[StepEvent | Saved]] = {}
+        """What was said of each step besides its text, so that the header is true when another is shown."""
 
     def compose(self) -> ComposeResult:
         """Lay out the log and the text."""
@@ -83,8 +84,11 @@ class AgentsView(View):
             self.text.note("waiting for a model")
             return
         task, places = parse_task(self._waiting.pop(0))
+        if not task:
+            self.text.note("say what to find out, beside the places")
+            return
         self._chosen = False
-        self._names.clear()
+        self._told.clear()
         self.text.idle()
         request = Research(task=task, model=self.model, places=places, use_cache=self.workspace.settings.defaults.cache)
         self._run = self.feed.submit(request, self)
@@ -92,26 +96,27 @@ class AgentsView(View):
     def handle(self, event: AnyEvent) -> None:
         """Grow the tree; keep the text of the marked step in view."""
         self.log_rows.handle(event)
-        if isinstance(event, StepQueued):
-            self._names[event.step] = event.name
-            if event.kind == "model" and not self._chosen:
-                self._show(event.step)
-        elif isinstance(event, RunEnded):
-            if event.error is not None:
-                self.text.failed(event.error)
-            if self._waiting:
+        match event:
+            case RunEnded(error=error):
+                if error is not None:
+                    self.text.failed(error)
                 self.call_next(self._next)
-        if isinstance(event, StepEvent) and event.step == self.log_rows.marked:
-            self._tell(event)
-        elif getattr(event, "step", None) == self.log_rows.marked and not isinstance(event, StepEvent):
-            self.text.handle(event)  # type: ignore[arg-type]  # of the others only Saved has a step
+            case StepEvent(step=step) | Saved(step=str(step)):
+                if not isinstance(event, Text):
+                    self._told.setdefault(step, []).append(event)
+                if step == self.log_rows.marked:
+                    self.text.handle(event)
+                if not self._chosen:
+                    self._follow(event)
+            case _:
+                pass
 
-    def _tell(self, event: StepEvent) -> None:
-        self.text.handle(event)
-        if isinstance(event, StepEnded) and not self._chosen:
-            running = (
-                [step for step in self._run.steps.values() if step.kind == "model" and step.outcome is None] if self._run else []
-            )
+    def _follow(self, event: StepEvent | Saved) -> None:
+        """Go to the newest model step, and at the end of one to another that still runs."""
+        if isinstance(event, StepQueued) and event.kind == "model":
+            self._show(event.step)
+        elif isinstance(event, StepEnded) and event.step == self.log_rows.marked and self._run is not None:
+            running = [step for step in self._run.steps.values() if step.kind == "model" and step.outcome is None]
             if running:
                 self._show(running[-1].id)
 
@@ -120,10 +125,14 @@ class AgentsView(View):
             return
         self.log_rows.mark(step)
         shown = self._run.steps[step]
-        self.text.title(self._names.get(step, "Step"))
-        text = str(shown.text) or "\n\n".join(f"{hit.place}\n{hit.text}" for hit in shown.hits)
+        text = str(shown.text)
+        found = "\n\n".join(f"{hit.place}\n{hit.text}" for hit in shown.hits)
         # The task stands over the text, so that a step without text yet does not look like an empty room.
-        self.text.pane.set_text(f"› {self._run.title}\n\n{text}")
+        self.text.fresh(f"› {self._run.title}\n\n{text or found}")
+        self.text.title(shown.name)
+        for event in self._told.get(step, ()):
+            self.text.handle(event)
+        self.text.skip(len(text))
 
     def on_step_log_marked(self, event: StepLog.Marked) -> None:
         """Show the step a person marked, and stay with it."""
@@ -151,20 +160,3 @@ class AgentsView(View):
         """Stop the run and forget the tasks that wait."""
         self._waiting.clear()
         self.stop()
-
-
-def parse_task(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return the task, and the places named in it: ``@path``, web addresses and ``library:NAME``.
-
-    Places are taken out of the task's words; without any, the default library is the place.
-    """
-    words: list[str] = []
-    places: list[str] = []
-    for word in text.split():
-        if word.startswith("@") and len(word) > 1:
-            places.append(str(Path(word[1:]).expanduser().absolute()))
-        elif word.startswith(("http://", "https://", "library:")):
-            places.append(word)
-        else:
-            words.append(word)
-    return " ".join(words), tuple(places) or ("library:default",)

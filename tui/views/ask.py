@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from agents.events import Found, RunEnded, Saved, StepEvent, StepQueued, Text
+from agents.events import Found, Log, RunEnded, Saved, StepEvent, StepQueued, Text
 from agents.requests import Ask, Index
 from tui.figures import short_model
+from tui.places import absolute
 from tui.screens.passage import PassageScreen
 from tui.views.view import View
 from tui.widgets.answer_pane import AnswerPane
@@ -34,6 +35,9 @@ then type a question. Passages are cited as [n]; a click on one, or its digit wh
 """
 
 
+_COMMAND = re.compile(r"/(?P<name>[a-z]+)(?:\s+(?P<rest>.*))?$")
+
+
 class AskView(View):
     """Lanes over an answer."""
 
@@ -49,7 +53,10 @@ class AskView(View):
         self._runs: dict[str, Run] = {}
         self._waiting: deque[str] = deque()
         self._asking: Run | None = None
-        self._model_steps: set[str] = set()
+        self._questions: deque[str] = deque(maxlen=2)
+        """The last questions' runs: their ends are told to be on disk after the next one began."""
+        self._held: list[str] = []
+        self._warmed = False
         self._passages: tuple[Hit, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -62,42 +69,47 @@ class AskView(View):
         return [self.answer.pane]
 
     def entered(self) -> None:
-        """Start the worker that searches, so that the first question need not wait for it."""
-        if self.workspace.opened:
-            self.run_worker(
-                self.workspace.library.warm(), name="warm the library", group="warm", exclusive=True, exit_on_error=False
-            )
+        """Start the worker that searches, once, so that the first question need not wait for it."""
+        if self.workspace.opened and not self._warmed:
+            self._warmed = True
+            self.run_worker(self.workspace.library.warm(), name="warm the library", exit_on_error=False)
 
     def submit(self, text: str) -> None:
         """Run a slash command, or ask."""
-        if text.startswith("/add "):
-            self._add(text[5:])
-        elif text.startswith("/library "):
-            self.library = text.removeprefix("/library ").strip()
-            self.answer.title(f"Ask {self.library}: {short_model(self.model) if self.model else 'no model yet'}")
-        else:
+        command = _COMMAND.match(text)
+        if command is None:
             self._waiting.append(text)
             self._next()
+        elif command["name"] == "add" and command["rest"]:
+            self._add(command["rest"])
+        elif command["name"] == "library" and command["rest"]:
+            self.library = command["rest"]
+            self._entitle()
+        else:
+            self.answer.note(f"not a command here: {text}; there are /add PATH and /library NAME")
+
+    def _entitle(self) -> None:
+        self.answer.title(f"Ask {self.library}: {short_model(self.model) if self.model else 'no model yet'}")
 
     def _add(self, text: str) -> None:
         try:
-            places = tuple(_absolute(place) for place in shlex.split(text))
-        except ValueError:
-            places = (_absolute(text.strip()),)
+            places = tuple(absolute(place) for place in shlex.split(text))
+        except ValueError:  # an open quotation mark: part of a name, then
+            places = (absolute(text),)
         run = self.feed.submit(Index(places=places, library=self.library), self)
         self._runs[run.id] = run
 
     def _next(self) -> None:
-        if self._asking is not None or not self._waiting:
+        if not self._waiting:
             return
-        if self.model is None:
-            self.answer.note("waiting for a model")
+        if self._asking is not None or self.model is None:
+            self.answer.note("waiting for a model" if self.model is None else f"{len(self._waiting)} more waiting")
             return
         question = self._waiting.popleft()
         self.lanes.clear()
-        self._model_steps.clear()
         self._passages = ()
-        self.answer.pane.set_text(f"› {question}\n\n")
+        self._held.clear()
+        self.answer.fresh(f"› {question}\n\n")
         self.answer.idle()
         settings = self.workspace.settings
         request = Ask(
@@ -109,45 +121,77 @@ class AskView(View):
         )
         self._asking = self.feed.submit(request, self)
         self._runs[self._asking.id] = self._asking
+        self._questions.append(self._asking.id)
 
     def set_model(self, model: ModelRef) -> None:
         """Use ``model`` for answers, and ask what waited for it."""
         self.model = model
-        self.answer.title(f"Ask {self.library}: {short_model(model)}")
+        self._entitle()
         self._next()
+        if self.display:
+            self.entered()
 
     def handle(self, event: AnyEvent) -> None:
-        """Route sources to lanes, the model's step to the answer, indexing to the note."""
-        indexing = self._asking is None or event.run != self._asking.id
+        """Route a question's sources to the lanes and its model to the answer; what an indexing says to lines of its own."""
+        if self._asking is None or event.run != self._asking.id:
+            if event.run in self._questions:
+                self._answering(event)
+            else:
+                self._indexing(event)
+            return
+        self._answering(event)
+        if isinstance(event, RunEnded):
+            self._ended(event)
+
+    def _answering(self, event: AnyEvent) -> None:
         match event:
             case StepQueued(kind="source" | "merge"):
                 self.lanes.handle(event)
             case StepQueued(kind="model"):
-                self._model_steps.add(event.step)
                 self.answer.handle(event)
             case StepEvent(step=step) | Saved(step=str(step)) if self.lanes.knows(step):
                 self.lanes.handle(event)
                 if isinstance(event, Text):
-                    self.answer.pane.append(event.text)  # why no model was asked
-                if isinstance(event, Found):
+                    self.answer.put(event.text)  # nothing was found, and no model was asked
+                elif isinstance(event, Found):
                     self._passages = event.hits
                     self.answer.pane.citations = len(event.hits)
-            case StepEvent(step=step) | Saved(step=str(step)) if step in self._model_steps:
+            case StepEvent(step=step) | Saved(step=str(step)) if step == self.answer.step:
                 self.answer.handle(event)
-            case StepEvent() if indexing:
-                self.answer.progress(event)
-            case RunEnded(run=run):
-                self._ended(event, indexing=indexing)
+            case _:
+                pass
+
+    def _indexing(self, event: AnyEvent) -> None:
+        match event:
+            case Log(level="info", message=message):
+                self.answer.note(message)
+            case Log(message=message):
+                self._say(message)
+            case RunEnded(run=run, error=error):
+                if error is not None:
+                    self._say(f"✗ {error}")
                 self._runs.pop(run, None)
             case _:
                 pass
 
-    def _ended(self, event: RunEnded, *, indexing: bool) -> None:
+    def _say(self, line: str) -> None:
+        """Show a line of an indexing, after the answer that streams, if one does."""
+        if self._asking is None:
+            self.answer.paragraph(f"{line}\n")
+        else:
+            self._held.append(line)
+
+    def _ended(self, event: RunEnded) -> None:
         if event.error is not None:
             self.answer.failed(event.error)
-        if not indexing:
-            self._asking = None
-            self._next()
+        elif self.answer.step is None:
+            self.answer.change(state=event.outcome)
+        self._runs.pop(event.run, None)
+        self._asking = None
+        for line in self._held:
+            self._say(line)
+        self._held.clear()
+        self._next()
 
     def flush(self, now: float) -> None:
         """Draw what changed."""
@@ -180,12 +224,6 @@ class AskView(View):
 
     def on_key(self, event: events.Key) -> None:
         """Open a passage by its digit, while the answer has the focus."""
-        if self.answer.pane.has_focus and event.character is not None and event.character.isdigit():
+        if self.answer.pane.has_focus and event.character is not None and event.character.isdecimal():
             event.stop()
             self.open_passage(int(event.character))
-
-
-def _absolute(place: str) -> str:
-    if "://" in place:
-        return place
-    return str(Path(place).expanduser().absolute())

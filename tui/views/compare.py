@@ -85,16 +85,23 @@ class CompareView(View):
         marked = self._marked()
         if marked is None or len(self._panes) == 1:
             return
-        if marked.step is not None and self._run is not None:
-            self._run.cancel(marked.step)
+        if marked.running is not None and self._run is not None:
+            self._run.cancel(marked.running)
         self._panes.remove(marked)
         marked.remove()
         self.mark_pane(0)
         self._arrange()
 
+    def unusable(self, reason: str) -> None:
+        """Say why there are no panes."""
+        self._empty.set_text(reason)
+
     def new_conversation(self) -> None:
         """Forget the conversation in every pane; what runs is stopped."""
         self.stop_all()
+        # What the stopped turn still has to say belongs to the conversation that is gone.
+        self._lanes.clear()
+        self._starting.clear()
         for pane in self._panes:
             pane.clear()
 
@@ -140,13 +147,16 @@ class CompareView(View):
                     self._run = None
                     self._starting.clear()
                     self._next()
-            case Saved(step=step) if step in self._lanes:
-                self._lanes.pop(step).handle(event)
+            case Saved(step=str(step), error=error) if step in self._lanes:
+                self._lanes[step].handle(event)
+                if error is None:
+                    del self._lanes[step]
             case _:
                 pass
 
     def flush(self, now: float) -> None:
         """Draw every pane that changed."""
+        self._empty.flush()
         for pane in self._panes:
             pane.flush(now)
 
@@ -159,8 +169,8 @@ class CompareView(View):
         marked = self._marked()
         candidates = [marked, *self._panes] if marked else self._panes
         for pane in candidates:
-            if pane.step is not None and self._run is not None:
-                self._run.cancel(pane.step)
+            if pane.running is not None and self._run is not None:
+                self._run.cancel(pane.running)
                 return True
         return False
 

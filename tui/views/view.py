@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.containers import Container
 
 if TYPE_CHECKING:
+    from textual import events
+    from textual.widget import Widget
+
     from agents.events import AnyEvent
     from agents.workspace import Workspace
     from tui.feed import Feed
@@ -61,10 +64,16 @@ class View(Container):
         """Mark another pane, ``by`` places further round."""
         panes = self.panes()
         marked = self.marked_pane()
-        if not panes or marked is None:
-            return
-        target = panes[(panes.index(marked) + by) % len(panes)]
-        for pane in panes:
+        if marked is not None:
+            self._mark(panes[(panes.index(marked) + by) % len(panes)])
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Mark the pane that got the focus, so that keys act on the one a person is in."""
+        if event.widget in self.panes():
+            self._mark(event.widget)
+
+    def _mark(self, target: Widget) -> None:
+        for pane in self.panes():
             pane.set_class(pane is target, "-marked")
             if pane.parent is not None:
                 pane.parent.set_class(pane is target, "-marked")

@@ -28,8 +28,12 @@ class AnswerPane(Vertical):
         self.header = PaneHeader()
         self.pane = StreamPane(empty=empty)
         self.state = PaneState(title=safe_line(title, _LINE))
+        self.step: str | None = None
+        """The step that is shown; ``Saved`` of an earlier one says nothing about it."""
         self._first: float | None = None
-        self._chars = 0
+        self._shown = 0
+        self._end = ""
+        self._error: str | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out header over text."""
@@ -55,76 +59,80 @@ class AnswerPane(Vertical):
         self.change(note=safe_line(text, _LINE))
 
     def idle(self) -> None:
-        """Forget the figures of the last step."""
-        self._first, self._chars = None, 0
-        self.change(state="idle", note="", ttft=None, rate=None, tokens=None, cached=False, joined=False)
+        """Forget the last step and its figures."""
+        self.step, self._first, self._shown, self._error = None, None, 0, None
+        self.change(state="idle", note="", ttft=None, rate=None, tokens=None, estimated=False, cached=False, joined=False)
+
+    def put(self, text: str) -> None:
+        """Add ``text`` at the end."""
+        self.pane.append(text)
+        self._end = (self._end + text)[-2:]
+
+    def fresh(self, text: str) -> None:
+        """Show ``text`` in place of what is there."""
+        self.pane.set_text(text)
+        self._end = text[-2:]
+
+    def paragraph(self, text: str) -> None:
+        """Add ``text`` as a paragraph of its own."""
+        gap = "" if not self._end or self._end == "\n\n" else "\n" if self._end.endswith("\n") else "\n\n"
+        self.put(gap + text)
 
     def failed(self, error: str) -> None:
-        """Show why there is no answer."""
-        self.pane.append(f"{self.gap()}✗ {error}\n")
-        self.change(state="failed")
-
-    def gap(self) -> str:
-        """Return what parts the text so far from a paragraph of its own."""
-        if not self.pane.has_text:
-            return ""
-        text = self.pane.text
-        return "" if text.endswith("\n\n") else "\n" if text.endswith("\n") else "\n\n"
-
-    def progress(self, event: StepEvent) -> None:
-        """Show what a step without a pane of its own says: its lines in the header, warnings in the text."""
-        match event:
-            case Log(level="info", message=message):
-                self.note(message)
-            case Log(message=message):
-                self.pane.append(f"{message}\n")
-            case StepEnded(outcome=outcome, error=error):
-                self.change(state=outcome)
-                if error:
-                    self.note(error)
-            case _:
-                pass
+        """Show why there is no answer, unless the step has said so already."""
+        if error != self._error:
+            self._error = error
+            self.paragraph(f"✗ {error}\n")
+            self.change(state="failed")
 
     def handle(self, event: StepEvent | Saved) -> None:
         """Take one event of the step that is shown."""
         match event:
-            case StepQueued():
+            case StepQueued(step=step):
                 self.idle()
+                self.step = step
                 self.change(state="queued")
             case StepStarted():
                 self.change(state="waiting")
             case FirstToken():
                 self._first = event.at
                 self.change(state="streaming", note="")
-            case Text(text=text):
-                self._take(text, event.at)
+            case Text(text=text, offset=offset, at=at):
+                self._take(text, offset, at)
             case Log(message=message):
                 self.note(message)
             case Retried(delay=delay, reason=reason):
                 self.note(f"again in {delay:.1f} s: {reason}")
             case StepEnded():
                 self.ended(event)
-            case Saved(error=error):
+            case Saved(step=step, error=error) if step == self.step:
                 if error is not None:
                     self.note(f"not saved: {error}")
                 elif self.state.state == "done":
                     self.change(state="saved")
+                else:
+                    self.note("" if self.state.note.startswith("not saved") else self.state.note)
             case _:
                 pass
 
-    def _take(self, text: str, at: float) -> None:
-        self.pane.append(text)
-        self._chars += len(text)
+    def skip(self, characters: int) -> None:
+        """Take note that so much of the step's text is shown already; events that carry it again add nothing."""
+        self._shown = characters
+
+    def _take(self, text: str, offset: int, at: float) -> None:
+        self.put(text[max(self._shown - offset, 0) :])
+        self._shown = max(self._shown, offset + len(text))
         if self._first is not None and at - self._first > 0.3:
             # Four characters a token is the usual rough figure; the header marks it as an estimate until the usage is known.
-            self.state.rate, self.state.estimated = self._chars / 4 / (at - self._first), True
+            self.state.rate, self.state.estimated = self._shown / 4 / (at - self._first), True
 
     def ended(self, event: StepEnded) -> None:
         """Show how the step ended, with the true figures in place of the estimates."""
         timings, usage = event.timings, event.usage
         streamed = timings.ended - timings.first if timings.first is not None else 0.0
         if event.error:
-            self.pane.append(f"{self.gap()}✗ {event.error}\n")
+            self._error = event.error
+            self.paragraph(f"✗ {event.error}\n")
         elif event.finish == "length":
             self.note("cut at the output limit")
         elif event.outcome == "cancelled":

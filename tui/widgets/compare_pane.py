@@ -21,7 +21,7 @@ class ComparePane(AnswerPane):
         super().__init__(short_model(model), empty="No answer yet.")
         self.model = model
         self.conversation: list[Message] = []
-        self.step: str | None = None
+        self.running: str | None = None
         """The step that runs here, while it does."""
         self._run: Run | None = None
         self._offset = 0
@@ -29,13 +29,14 @@ class ComparePane(AnswerPane):
     def clear(self) -> None:
         """Start a new conversation."""
         self.conversation.clear()
-        self.pane.clear()
+        self._run, self.running, self._offset = None, None, 0
+        self.fresh("")
         self.idle()
 
     def asked(self, prompt: str) -> None:
         """Add the person's message."""
         self.conversation.append(Message("user", prompt))
-        self.pane.append(f"{self.gap()}› {prompt}\n\n")
+        self.paragraph(f"› {prompt}\n\n")
 
     def answering(self, run: Run) -> None:
         """Take the run whose step will answer here; the answer's text is kept by the step alone until it ends."""
@@ -45,10 +46,10 @@ class ComparePane(AnswerPane):
         """Take one event of the step, and keep what it says for the turns to come."""
         match event:
             case StepQueued(step=step):
-                self.step = step
+                self.running = step
             case StepStarted(attempt=attempt, offset=offset):
                 if offset > self._offset:
-                    self.pane.append(f"{self.gap()}[attempt {attempt}]\n")
+                    self.paragraph(f"[attempt {attempt}]\n")
                 self._offset = offset
             case _:
                 pass
@@ -57,7 +58,7 @@ class ComparePane(AnswerPane):
     def ended(self, event: StepEnded) -> None:
         """Keep the answer as a turn; one that never came takes its question with it, so that it can be sent again."""
         super().ended(event)
-        run, self._run, self.step = self._run, None, None
+        run, self._run, self.running = self._run, None, None
         answer = run.steps[event.step].text.slice(self._offset) if run is not None else ""
         self._offset = 0
         if answer:

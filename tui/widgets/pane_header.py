@@ -19,14 +19,12 @@ _STATES: Final[dict[str, tuple[str, str, str]]] = {
     "queued": ("◌", "queued", "muted"),
     "waiting": ("○", "waiting", "muted"),
     "streaming": ("●", "streaming", "accent"),
-    "done": ("✓", "done", "success"),
-    "saved": ("◆", "saved", "success"),
+    "done": ("◆", "saving", "muted"),
+    "saved": ("✓", "saved", "success"),
     "cut": ("≠", "cut", "warning"),
     "late": ("◷", "late", "warning"),
     "cancelled": ("■", "stopped", "warning"),
-    "stopped": ("■", "stopped", "warning"),
     "failed": ("✗", "failed", "error"),
-    "cached": ("≡", "cached", "success"),
 }
 """State to glyph, word and style. The word says it all; glyph and colour only help to find it."""
 _REDRAW_EVERY: Final = 0.2
@@ -109,7 +107,7 @@ class PaneHeader(Widget):
     def figures(self) -> list[str]:
         """Return TTFT, rate, tokens and where the answer came from, as far as they are known, the most telling first."""
         state = self._state
-        about = "~" if state.estimated else ""
+        about = "≈" if state.estimated else ""
         parts = (
             "cached" if state.cached else "",
             "" if state.ttft is None else f"TTFT {state.ttft:.2f} s" if state.ttft < 10 else f"TTFT {state.ttft:.0f} s",

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
+
+if TYPE_CHECKING:
+    from textual import events
+
+_BREAK = "⏎"
 
 
 class PromptLine(Input):
@@ -41,7 +46,13 @@ class PromptLine(Input):
             self._history.append(text)
         self._at = len(self._history)
         self.value = ""
-        self.post_message(self.Sent(text))
+        self.post_message(self.Sent(text.replace(_BREAK, "\n")))
+
+    def _on_paste(self, event: events.Paste) -> None:
+        """Keep every line of what is pasted; a break shows as a sign and is a break again when it is sent."""
+        event.prevent_default()
+        event.stop()
+        self.insert_text_at_cursor(_BREAK.join(event.text.strip("\n").splitlines()))
 
     def action_history(self, by: int) -> None:
         """Go to an earlier or later prompt; past the last one is the draft."""

@@ -38,7 +38,7 @@ class _Lane:
 class SourceLanes(Widget):
     """Columns drawn side by side; they hold as many passages as there are rows."""
 
-    COMPONENT_CLASSES = {"lanes--head", "lanes--dim", "lanes--live", "lanes--good", "lanes--bad"}  # noqa: RUF012  # as Textual has it
+    COMPONENT_CLASSES = {"lanes--dim", "lanes--live", "lanes--good", "lanes--bad"}  # noqa: RUF012  # as Textual has it
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  # Textual's own name
         super().__init__(id=id)

@@ -224,8 +224,7 @@ class StepLog(Widget, can_focus=True):
         if self._ended is None:
             return f"  {len(self._order)} steps" if self._order else "  No steps yet."
         ended = self._ended
-        gain = f" ({ended.busy / ended.wall:.1f} times)" if ended.busy > ended.wall * 1.05 else ""
-        text = f"  wall {ended.wall:.2f} s, sum of steps {ended.busy:.2f} s{gain}"
+        text = f"  wall {ended.wall:.2f} s, sum of steps {ended.busy:.2f} s"
         return text if ended.error is None else f"  {ended.outcome}: {safe_line(ended.error, 300)}"
 
     def _row(self, row: _Row, width: int) -> Strip:
