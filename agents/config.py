@@ -2,7 +2,7 @@
 
 Four layers, each over the one before: the person's file, the project's ``./stretto.toml``, variables ``STRETTO_SECTION__KEY``,
 and flags. Every layer is checked on its own, so that an error names the place that is to be changed. The project's file came
-with the project and is not the person's word: it may not decide where the person's keys are sent.
+with the project and is not the person's word: it may not decide where keys, prompts and documents are sent.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from ipaddress import ip_address
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import urlsplit
 
 import msgspec
 
+from agents.addresses import is_loopback
 from agents.config_shapes import PREFIX, check_table, nearest_variable, place_variable
 from agents.errors import ConfigError
 from agents.locations import CONFIG_VARIABLE, DATA_VARIABLE, PROJECT_FILE, find_locations
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 Table = dict[str, Any]
 
 _FILE_LIMIT = 1 << 20
+FOUND = frozenset({"openai", "ollama", "embedded"})
+"""Endpoints that are there without configuration; a configured one of the same name takes their place."""
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +88,7 @@ def merge(layers: Iterable[Layer], locations: Locations) -> Settings:
     settings = msgspec.convert(_merged(layers), Settings)
     for layer in layers:
         if not layer.trusted:
-            _guard_keys(layer, settings, _merged(other for other in layers if other.trusted), locations)
+            _guard(layer, settings, _merged(other for other in layers if other.trusted), locations)
     for name, endpoint in settings.endpoints.items():
         if endpoint.kind == "openai" and not endpoint.base_url:
             fault = f'endpoints.{name} has no base_url; add one like base_url = "http://127.0.0.1:8000/v1"'
@@ -98,28 +99,34 @@ def merge(layers: Iterable[Layer], locations: Locations) -> Settings:
     return settings
 
 
-def is_loopback(url: str) -> bool:
-    """Return whether ``url`` leads to this machine by its name alone; no name is looked up."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _guard(project: Layer, settings: Settings, trusted: Table, locations: Locations) -> None:
+    """Refuse a project's file that would send the person's keys, prompts or documents where the person did not say."""
 
+    def refuse(key: str, fault: str, remedy: str) -> NoReturn:
+        raise ConfigError(
+            f"{project.name}: {key}: a project's file may not {fault}; put {remedy} in {locations.config} if you want that"
+        )
 
-def _guard_keys(project: Layer, settings: Settings, trusted: Table, locations: Locations) -> None:
-    """Refuse a project's file that would send one of the person's keys where the person did not say."""
+    owned = trusted.get("endpoints", {})
     for name, table in project.table.get("endpoints", {}).items():
-        endpoint = settings.endpoints[name]
-        own = trusted.get("endpoints", {}).get(name, {})
-        remedy = f"put endpoints.{name} in {locations.config} if you want that"
+        endpoint, own, here = settings.endpoints[name], owned.get(name, {}), f"endpoints.{name}"
+        if name in FOUND and name not in owned:
+            refuse(here, f"take the place of what is found as {name!r}", here)
         sends = endpoint.api_key_env is not None and endpoint.api_key_env == table.get("api_key_env") != own.get("api_key_env")
         if sends and not is_loopback(endpoint.base_url):
-            fault = f"endpoints.{name}.api_key_env: a project's file may not send a key to another machine"
-            raise ConfigError(f"{project.name}: {fault}; {remedy}")
-        if own.get("api_key_env") and "base_url" in table and endpoint.base_url != own.get("base_url"):
-            fault = f"endpoints.{name}.base_url: a project's file may not move an endpoint that your own configuration gives a key"
-            raise ConfigError(f"{project.name}: {fault}; {remedy}")
+            refuse(f"{here}.api_key_env", "send a key to another machine", here)
+        if "base_url" not in table or endpoint.base_url == own.get("base_url"):
+            continue
+        if own.get("api_key_env"):
+            refuse(f"{here}.base_url", "move an endpoint that your own configuration gives a key", here)
+        if endpoint.base_url and not is_loopback(endpoint.base_url):
+            refuse(f"{here}.base_url", "send what you write to another machine", here)
+    embeddings = settings.library.embeddings
+    said = embeddings == project.table.get("library", {}).get("embeddings") != trusted.get("library", {}).get("embeddings")
+    if said and embeddings != "static":
+        name = embeddings.partition("/")[0]
+        if name not in owned and not (name in settings.endpoints and is_loopback(settings.endpoints[name].base_url)):
+            refuse("library.embeddings", "send your documents to another machine or a paid service", "library.embeddings")
 
 
 def _read(path: Path) -> Table | None:

@@ -6,7 +6,6 @@ Imports openai and httpx2, which takes most of a second: import it off the loop.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +15,7 @@ import httpx2
 import msgspec
 import openai
 
+from agents.addresses import is_loopback
 from agents.errors import CallError
 from agents.events import Usage
 from agents.models.deadlines import Watch
@@ -114,7 +114,7 @@ class EndpointClient:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        host, address = _checked(target)
+        address = _checked(target)
         self.failures = Failures(target.name, address, target.key, target.key_name)
         key = self._checked_key()
         drop = () if target.name == "openai" else ("openai-organization", "openai-project")
@@ -122,7 +122,7 @@ class EndpointClient:
         self._http = _GuardedClient(
             drop_headers=drop if key else (*drop, "authorization"),
             # A call to this machine must never leave it, whatever proxy the environment names.
-            trust_env=not is_loopback(host),
+            trust_env=not is_loopback(target.base_url),
             verify=not target.base_url.startswith("http:") or _no_certificates(),
             timeout=httpx2.Timeout(None, connect=target.endpoint.timeout.connect, write=60.0),
             limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30.0),
@@ -287,8 +287,8 @@ def _no_certificates() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _checked(target: Target) -> tuple[str, str]:
-    """Return host and ``host:port`` of the target's address."""
+def _checked(target: Target) -> str:
+    """Return ``host`` or ``host:port`` of the target's address."""
     try:
         url = urlsplit(target.base_url)
         host, port = url.hostname, url.port
@@ -299,12 +299,4 @@ def _checked(target: Target) -> tuple[str, str]:
     if url.scheme not in {"http", "https"} or not host or port == 0:
         message = f"{target.name}: its base_url is not an address like http://127.0.0.1:8000/v1"
         raise CallError("bad_request", message)
-    return host, host if port is None else f"{host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether ``host`` is this machine by name or number."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.rstrip(".").lower() == "localhost" or host.lower().endswith(".localhost")
+    return host if port is None else f"{host}:{port}"

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.config import is_loopback, load
+from agents.addresses import is_loopback
+from agents.config import FOUND, load
 from agents.config_shapes import check_table, url_fault
 from agents.errors import ConfigError
 from agents.locations import find_locations
+from agents.models.discovery import targets
 from agents.settings import Price, Settings, Timeouts
 
 if TYPE_CHECKING:
@@ -204,12 +206,51 @@ def test_a_project_may_use_a_key_on_this_machine_and_tune_the_persons_endpoints(
     places.project.write_text(
         '[endpoints.hosted]\nconcurrency = 2\napi_key_env = "HOSTED_KEY"\nbase_url = "https://api.example.org/v1"\n'
         '[endpoints.local]\nbase_url = "http://localhost:8000/v1"\napi_key_env = "LAB_KEY"\n'
-        '[endpoints.open]\nbase_url = "https://models.example/v1"\n'
+        '[endpoints.keyless]\nbase_url = "http://[::1]:8000/v1"\n[library]\nembeddings = "keyless/m"\n'
     )
     settings = places.load()
     assert settings.endpoints["hosted"].concurrency == 2
     assert settings.endpoints["local"].api_key_env == "LAB_KEY"
-    assert settings.endpoints["open"].api_key_env is None
+    assert settings.endpoints["keyless"].api_key_env is None
+    assert settings.library.embeddings == "keyless/m"
+
+
+def test_a_project_may_not_name_another_machine_even_without_a_key(places: Places) -> None:
+    places.project.write_text('[endpoints.open]\nbase_url = "https://models.example/v1"\n')
+    assert "endpoints.open.base_url: a project's file may not send what you write to another machine" in places.fault()
+    places.own.write_text('[endpoints.open]\nbase_url = "http://127.0.0.1:1/v1"\n')
+    assert "endpoints.open.base_url" in places.fault()
+    places.own.write_text('[endpoints.open]\nbase_url = "https://models.example/v1"\n')
+    assert places.load().endpoints["open"].base_url == "https://models.example/v1"
+
+
+@pytest.mark.parametrize("name", sorted(FOUND))
+def test_a_project_may_not_take_the_place_of_what_is_found(places: Places, name: str) -> None:
+    places.project.write_text(f'[endpoints.{name}]\nbase_url = "http://127.0.0.1:9/v1"\n')
+    assert f"endpoints.{name}: a project's file may not take the place" in places.fault()
+    places.project.write_text(f"[endpoints.{name}]\nconcurrency = 2\n")
+    assert f"endpoints.{name}: a project's file may not take the place" in places.fault()
+    places.own.write_text(f'[endpoints.{name}]\nbase_url = "http://10.0.0.1/v1"\n')
+    assert places.load().endpoints[name].concurrency == 2
+
+
+def test_what_is_guarded_is_all_that_is_found() -> None:
+    assert set(targets(Settings(), {"OPENAI_API_KEY": "sk-1"})) == FOUND
+
+
+@pytest.mark.parametrize("model", ["openai/text-embedding-3-small", "ollama/nomic", "nowhere/m"])
+def test_a_project_may_not_send_documents_to_another_machine(places: Places, model: str) -> None:
+    places.project.write_text(f'[library]\nembeddings = "{model}"\n')
+    assert "library.embeddings: a project's file may not send your documents" in places.fault()
+    assert places.load(STRETTO_LIBRARY__EMBEDDINGS=model).library.embeddings == model
+    places.project.write_text('[library]\nembeddings = "static"\n')
+    assert places.load().library.embeddings == "static"
+
+
+def test_a_project_may_use_the_persons_own_endpoint_for_vectors(places: Places) -> None:
+    places.own.write_text(_HOSTED)
+    places.project.write_text('[library]\nembeddings = "hosted/m"\n')
+    assert places.load().library.embeddings == "hosted/m"
 
 
 def test_the_person_may_do_all_of_it_by_environment(places: Places) -> None:
@@ -229,6 +270,7 @@ def test_the_persons_own_file_named_in_the_working_folder_is_the_persons(places:
         ("http://127.0.0.1:8000/v1", True),
         ("http://localhost/v1", True),
         ("http://LOCALHOST/v1", True),
+        ("http://localhost.:8000/v1", True),
         ("http://[::1]:8000/v1", True),
         ("http://127.8.8.8", True),
         ("http://127.0.0.1.evil.example/v1", False),
