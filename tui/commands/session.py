@@ -158,7 +158,7 @@ class Session:
 
 async def _follow(run: Run, reader: Subscription, show: Callable[[AnyEvent], Awaitable[None]]) -> End:
     ended: RunEnded | None = None
-    unsaved: str | None = None
+    unsaved: dict[str | None, str] = {}
     while await _more(reader, _SAVED_WITHIN if ended else None):
         for event in reader.drain(1):
             if event.run != run.id:
@@ -167,10 +167,14 @@ async def _follow(run: Run, reader: Subscription, show: Callable[[AnyEvent], Awa
             if isinstance(event, RunEnded):
                 ended = event
             elif isinstance(event, Saved):
-                unsaved = unsaved or event.error
-                if event.step is None:
-                    return _end(run, ended, unsaved)
-    return _end(run, ended, unsaved or "the journal did not confirm it")
+                # The journal tries again what it could not write, and says so; only the last word of each counts.
+                if event.error is not None:
+                    unsaved[event.step] = event.error
+                else:
+                    unsaved.pop(event.step, None)
+                    if event.step is None:
+                        return _end(run, ended, next(iter(unsaved.values()), None))
+    return _end(run, ended, next(iter(unsaved.values()), "the journal did not confirm it"))
 
 
 def _end(run: Run, ended: RunEnded | None, unsaved: str | None) -> End:
