@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _SAVED_WITHIN = 30.0
 """Seconds the journal has to confirm the end of a run."""
+_TRIED_FOR = 3.5
+"""Seconds it has for trying again, every second, once it said that it could not write that end."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -159,7 +161,7 @@ class Session:
 async def _follow(run: Run, reader: Subscription, show: Callable[[AnyEvent], Awaitable[None]]) -> End:
     ended: RunEnded | None = None
     unsaved: dict[str | None, str] = {}
-    while await _more(reader, _SAVED_WITHIN if ended else None):
+    while await _more(reader, _TRIED_FOR if None in unsaved else _SAVED_WITHIN if ended else None):
         for event in reader.drain(1):
             if event.run != run.id:
                 continue

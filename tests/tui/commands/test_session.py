@@ -37,13 +37,15 @@ async def _say_hello(run: Run) -> None:
         step.finish(finish="length")
 
 
-async def _journal(engine: Engine, error: str | None) -> None:
+async def _journal(engine: Engine, *errors: str | None) -> None:
     with engine.subscribe() as reader:
         async for event in reader:
-            if isinstance(event, StepEnded):
-                engine.stream.emit(Saved, run=event.run, step=event.step)
+            for error in errors:
+                if isinstance(event, StepEnded):
+                    engine.stream.emit(Saved, run=event.run, step=event.step, error=error)
+                if isinstance(event, RunEnded):
+                    engine.stream.emit(Saved, run=event.run, error=error)
             if isinstance(event, RunEnded):
-                engine.stream.emit(Saved, run=event.run, error=error)
                 return
 
 
@@ -52,11 +54,16 @@ def _session(engine: Engine) -> Session:
     return Session(workspace, Terminal(), Stop())
 
 
-@pytest.mark.parametrize("error", [None, "the disk is full"])
-async def test_a_run_is_done_only_when_it_is_saved(error: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("said", "error"), [([None], None), (["the disk is full"], "the disk is full"), (["the disk is full", None], None)]
+)
+async def test_a_run_is_done_only_when_it_is_saved_even_if_that_took_several_tries(
+    said: list[str | None], error: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(session_module, "_TRIED_FOR", 0.05)
     async with Engine({Chat: _say_hello}) as engine, asyncio.TaskGroup() as group:
         session = _session(engine)
-        group.create_task(_journal(engine, error))
+        group.create_task(_journal(engine, *said))
         await asyncio.sleep(0)
         answers = Answers(session.terminal, ["lab/m"])
         end = await session.follow(_REQUEST, answers.show)
