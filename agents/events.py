@@ -112,7 +112,8 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="run_ended"):
     wall: float
     """Seconds from start to end."""
     busy: float
-    """Sum of the leaf steps' own seconds: what the run would have taken one step after the other."""
+    """Sum of the leaf steps' own seconds. Not what the run would take one step after the other: steps that overlap share processor,
+    network and server, so that each may take longer than it would alone."""
 
 
 class StepEvent(Event, frozen=True, kw_only=True):
@@ -181,6 +182,8 @@ class StepEnded(StepEvent, frozen=True, kw_only=True, tag="step_ended"):
     """One line that says what happened and what to do."""
     error_kind: str | None = None
     usage: Usage | None = None
+    own_chars: int | None = None
+    """Characters of the step's text that the model gave; what follows was added, like a list of sources. ``None``: no model."""
     cost: float | None = None
     """In the currency of the endpoint's configured price; ``None`` where no price is known."""
     cached: bool = False

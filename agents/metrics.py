@@ -154,6 +154,8 @@ class _LiveStep:
     waiting: bool = True
     chars: int = 0
     """Characters of the present attempt."""
+    offset: int = 0
+    """Characters of the attempts before it."""
 
 
 class _Wants(msgspec.Struct):
@@ -194,7 +196,7 @@ class Metrics:
             case StepQueued(kind="model"):
                 self._live[event.step] = _LiveStep(event.run, event.lane)
             case StepStarted(step=id) if step := self._live.get(id):
-                step.waiting, step.chars = False, 0
+                step.waiting, step.chars, step.offset = False, 0, event.offset
             case Retried(step=id) if step := self._live.get(id):
                 step.waiting = True
                 self._count(event.at, _Counts(retries=1))
@@ -221,6 +223,7 @@ class Metrics:
 
     def _end(self, event: StepEnded, step: _LiveStep) -> None:
         usage, timings = event.usage, event.timings
+        self._forget_added(event, step)
         counts = _Counts(calls=event.outcome != "cancelled")
         if event.outcome in {"failed", "cut", "late"}:
             counts.errors[event.error_kind or event.outcome] = 1
@@ -241,6 +244,19 @@ class Metrics:
                 if len(self._chars_per_token) > _LANES:
                     del self._chars_per_token[next(iter(self._chars_per_token))]
         self._count(event.at, counts)
+
+    def _forget_added(self, event: StepEnded, step: _LiveStep) -> None:
+        """Take back what was counted of text that no model gave."""
+        if event.own_chars is None:
+            return
+        added = max(step.chars - max(event.own_chars - step.offset, 0), 0)
+        step.chars -= added
+        for index in range(len(self._flow) - 1, -1, -1):
+            at, id, lane, chars = self._flow[index]  # noqa: A001
+            if id == event.step and added:
+                taken = min(chars, added)
+                self._flow[index] = (at, id, lane, chars - taken)
+                added -= taken
 
     def _measure(self, event: StepEnded) -> None:
         timings = event.timings

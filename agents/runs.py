@@ -222,8 +222,12 @@ class Step:
         cached: bool = False,
         joined: bool = False,
     ) -> None:
-        """Record what is known of a model call's end, to be carried by :class:`StepEnded`; the block's exit ends the step."""
-        self._finish = {"finish": finish, "usage": usage, "cost": cost, "cached": cached, "joined": joined}
+        """Record what is known of a model call's end, to be carried by :class:`StepEnded`; the block's exit ends the step.
+
+        The text so far is the model's; text that is written after this is not.
+        """
+        own = len(self.text)
+        self._finish = {"finish": finish, "usage": usage, "own_chars": own, "cost": cost, "cached": cached, "joined": joined}
 
     def timings(self) -> Timings:
         """Return the step's times so far; a step that has not ended counts as ending now."""

@@ -117,6 +117,41 @@ async def test_the_hit_rate_counts_cached_and_joined_calls_against_all_that_aske
     assert (window.hits, window.joined, window.misses, window.hit_rate) == (1, 1, 2, 0.5)
 
 
+async def test_text_that_no_model_gave_is_not_counted_as_its_tokens(session: Session) -> None:
+    for added in ("", "sources " * 100):
+        with session.run().step("model", "m", lane="lab/m") as step:
+            step.start()
+            step.write("first try ")
+            step.retried("429", 0.0)
+            step.start()
+            for _ in range(10):
+                session.now += 0.1
+                step.write("four")
+            step.finish(usage=Usage(output=10))
+            step.write(added)
+        session.now += 100.0
+        with session.run().step("model", "m", lane="lab/m") as step:
+            step.start()
+            step.write("four")
+            session.now += 0.5
+            snapshot = session.read()
+        assert snapshot.tokens_per_second == pytest.approx(2.0)
+        session.now += 100.0
+
+
+async def test_added_text_makes_no_rate_of_tokens(session: Session) -> None:
+    with session.run().step("model", "m", lane="lab/m") as step:
+        step.start()
+        step.write("x" * 8)
+        session.read()
+        step.finish(usage=Usage(output=1, estimated=True))
+        step.write("y" * 4000)
+    session.now += 0.5
+    rate = session.read().tokens_per_second
+    assert rate is not None
+    assert rate < 10
+
+
 async def test_answers_from_the_cache_are_no_measure_of_the_model(session: Session) -> None:
     with session.run().step("model", "m", lane="lab/m") as step:
         step.start()

@@ -147,6 +147,7 @@ async def test_citations_of_nothing_are_marked_and_none_are_invented(tmp_path: P
         told = await it.run(Ask(question="loop?", model=MODEL, sources=("keyword",)))
         own, added = told.text("fast").split(NOTICE)
         assert own.strip() == "See [1] and [42]."
+        assert told.all(StepEnded)[-1].own_chars == len("See [1] and [42].")
         assert "Not a passage: [42]." in added
         told = await it.run(Ask(question="cats?", model=MODEL, sources=("keyword",)))
         own, added = told.text("fast").split(NOTICE)
