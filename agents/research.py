@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from agents.retrieval.library import Library
     from agents.runs import Run, Step
 
-SUMMARY_TOKENS = 120
-REPORT_TOKENS = 250
 _LIBRARY = "library:"
 
 
@@ -177,7 +175,7 @@ class _Research:
 
     async def _summarise(self, parent: Step, found: Digested) -> str:
         messages = summary_messages(self._request.task, found.title, found.text, self._form)
-        model = at_most(self._request.model, self._form.answer or SUMMARY_TOKENS)
+        model = at_most(self._request.model, self._form.answer)
         with self._run.step("model", f"summarise {found.title}", parent=parent, lane=str(self._request.model)) as step:
             await self._models.call(step, self._call(model, messages))
         # A summary that a person stopped early is still a summary.
@@ -188,7 +186,7 @@ class _Research:
 
     async def _report(self, sources: list[_Source], missing: list[Missing]) -> None:
         messages = report_messages(self._request.task, [(source.title, source.summary) for source in sources], self._form)
-        model = at_most(self._request.model, REPORT_TOKENS, asked=True)
+        model = at_most(self._request.model, self._form.report, asked=True)
         with self._run.step("model", "report", lane=str(self._request.model)) as step:
             answer = await self._models.call(step, self._call(model, messages))
             step.write(notes(answer.text, [(source.title, source.place) for source in sources], missing))

@@ -133,7 +133,7 @@ def _merge(run: Run, rankings: dict[str, Sequence[Hit]], missing: list[Missing],
 
 
 async def _answer(run: Run, request: Ask, hits: tuple[Hit, ...], missing: list[Missing], form: Form, models: Models) -> None:
-    model = request.model if form.answer is None else at_most(request.model, form.answer, asked=True)
+    model = at_most(request.model, form.answer, asked=True)
     with run.step("model", model.model, lane=str(request.model)) as step:
         messages = answer_messages(request.question, hits, form)
         answer = await models.call(step, ModelCall(model=model, messages=messages, use_cache=request.use_cache))

@@ -8,6 +8,7 @@ import pytest
 from agents.events import FirstToken, StepEnded, StepQueued, StepStarted
 from agents.requests import Index, ModelRef, Params, Priority, Research
 from agents.retrieval.ask import NOTICE
+from agents.retrieval.prompts import SMALL
 from tests.agents.retrieval.stage import MODEL, stage
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ async def test_a_long_document_is_cut_to_what_serves_the_task(tmp_path: Path) ->
         assert any("best of" in line for line in told.logs)
 
 
-async def test_summaries_and_report_are_short_and_their_calls_are_an_agent_s(
+async def test_the_settings_limit_answers_except_of_a_small_model_and_calls_are_an_agent_s(
     tmp_path: Path, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with stage(tmp_path, reply=answer) as it:
@@ -135,11 +136,14 @@ async def test_summaries_and_report_are_short_and_their_calls_are_an_agent_s(
 
         monkeypatch.setattr(it.library.models, "call", spy)
         await it.run(Research(task="cats", model=MODEL, places=tuple(files)))
-        assert [request.json()["max_tokens"] for request in it.server.requests] == [120, 120, 250]
+        assert [request.json()["max_tokens"] for request in it.server.requests] == [400, 400, 400]
         asked = ModelRef("lab", "fast", Params(max_tokens=60))
         await it.run(Research(task="dogs", model=asked, places=(files[0],)))
         assert [request.json()["max_tokens"] for request in it.server.requests[3:]] == [60, 60]
-        assert seen == [Priority.AGENT] * 5
+        monkeypatch.setattr("agents.research.form_for", lambda settings, model: SMALL)
+        await it.run(Research(task="birds", model=MODEL, places=(files[0],)))
+        assert [request.json()["max_tokens"] for request in it.server.requests[5:]] == [60, 250]
+        assert seen == [Priority.AGENT] * 7
 
 
 async def test_a_hostile_document_is_quoted_in_the_summary_and_its_summary_in_the_report(tmp_path: Path) -> None:
