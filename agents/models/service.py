@@ -248,13 +248,18 @@ class Models:
         """
         if self._settings.defaults.models:
             return tuple(map(self._parse, self._settings.defaults.models))
-        for name, gate in self._gates.items():
-            if gate.target.endpoint.kind == "embedded":
-                return tuple(ModelRef(name, EMBEDDED_MODEL, Params(temperature=heat)) for heat in (0.2, 0.9))
-            offer = await self._offer(gate)
-            if offer is not None and (chosen := preferred(gate.target, offer.models)):
-                return tuple(ModelRef(name, model) for model in chosen)
-        return ()
+        async with asyncio.TaskGroup() as group:
+            # All are asked at once, and one that hangs only holds up those that come after it in order.
+            asking = [(gate.target, group.create_task(self._offer(gate))) for gate in self._gates.values()]
+            chosen: tuple[ModelRef, ...] = ()
+            for target, task in asking:
+                offer = None if chosen else await task
+                if target.endpoint.kind == "embedded" and not chosen:
+                    chosen = tuple(ModelRef(target.name, EMBEDDED_MODEL, Params(temperature=heat)) for heat in (0.2, 0.9))
+                elif offer is not None:
+                    chosen = tuple(ModelRef(target.name, model) for model in preferred(target, offer.models))
+                task.cancel()
+        return chosen
 
     def _parse(self, text: str) -> ModelRef:
         ref = parse_model(text)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -91,3 +92,32 @@ async def test_openai_is_asked_with_its_key_at_its_address(tmp_path: Path) -> No
         async with Lab(tmp_path, {}, environ=environ) as lab:
             assert [ref.name for ref in await lab.models.defaults()] == ["openai/gpt-4.1-mini"]
         assert server.requests[0].headers["authorization"] == "Bearer sk-1"
+
+
+async def test_all_endpoints_are_asked_at_once_and_the_first_in_order_is_chosen(tmp_path: Path) -> None:
+    asked = 0
+    everyone = asyncio.Event()
+    closed = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        request = await reader.readuntil(b"\r\n\r\n")
+        asked += 1
+        if asked == 3:
+            everyone.set()
+        await everyone.wait()
+        if b"/silent/" in request:
+            await reader.read()
+            closed.set()
+        else:
+            body = b'{"data":[]}' if b"/none/" in request else b'{"data":[{"id":"m0"}]}'
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        endpoints = {name: Endpoint(base_url=f"{url}/{name}/v1") for name in ("none", "some", "silent")}
+        async with asyncio.timeout(20), Lab(tmp_path, endpoints) as lab:
+            assert [ref.name for ref in await lab.models.defaults()] == ["some/m0"]
+            await closed.wait()
