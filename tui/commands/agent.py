@@ -153,5 +153,4 @@ class AgentPrinter:
             return
         if self._last not in {"", "\n"}:
             await self._terminal.write("\n")
-        ratio = f" ({ended.busy / ended.wall:.1f} times as long)" if ended.wall > 0 else ""
-        self._terminal.note(f"{ended.outcome} in {ended.wall:.2f} s; its steps one after the other: {ended.busy:.2f} s{ratio}")
+        self._terminal.note(f"{ended.outcome} in {ended.wall:.2f} s; sum of its steps: {ended.busy:.2f} s")

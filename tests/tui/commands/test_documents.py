@@ -74,7 +74,7 @@ async def test_the_agent_tells_its_steps_beside_its_report(home: Home, paced: Pa
     assert any(line.endswith("report: started") for line in log)
     assert any("library:none: failed after" in line for line in log)
     assert sum("summarise" in line and "started" in line for line in log) == 3
-    assert "its steps one after the other" in log[-1]
+    assert "; sum of its steps: " in log[-1]
     assert "\x1b" not in done.stderr
 
 
