@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from agents.errors import CallError
 from agents.requests import Chat, ModelCall
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ async def chat(run: Run, models: Models) -> None:
 
 
 async def _answer(step: Step, lane: Lane, models: Models, *, use_cache: bool) -> None:
-    try:
-        with step:
-            await models.call(step, ModelCall(model=lane.model, messages=lane.messages, use_cache=use_cache))
-    except CallError:
-        return  # the step has told it
+    # Whatever it is, a bug too, it must not cost the other lanes their answers; the step has told it.
+    with suppress(Exception), step:
+        await models.call(step, ModelCall(model=lane.model, messages=lane.messages, use_cache=use_cache))
