@@ -137,7 +137,7 @@ class Models:
     async def _fly(self, flight: Flight, key: str, gate: _Gate) -> None:
         cache = self._cache if flight.call.use_cache else None
         try:
-            kept = None if cache is None else await cache.get(key)
+            kept = None if cache is None else await cache.get(key, lambda line: flight.log(line, "warning"))
             if kept is not None:
                 flight.land(kept)
                 return

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.errors import CallError, InputError
-from agents.events import FirstToken, Retried, StepStarted
+from agents.events import FirstToken, Log, Retried, StepStarted
 from agents.models.names import parse_model
 from agents.requests import ModelRef, Params, Priority
 from agents.settings import Defaults, Endpoint, Price, Timeouts
@@ -229,7 +229,20 @@ async def test_a_broken_cache_slows_calls_but_fails_none(tmp_path: Path) -> None
             raise OSError("the disk is gone")
 
     async with PacedServer() as server, Lab(tmp_path, {"lab": _endpoint(server)}, cache=Broken()) as lab:
-        assert (await lab.ask("lab/paced-5-0")).ended.outcome == "done"
+        asked = await lab.ask("lab/paced-5-0")
+    assert asked.ended.outcome == "done"
+    (line,) = asked.of(Log)
+    assert (line.level, line.message) == ("warning", "the answer cache could not be read, so the model is asked: the disk is gone")
+
+
+async def test_the_first_answer_that_is_kept_removes_what_is_too_old(tmp_path: Path) -> None:
+    async with PacedServer() as server, Store(tmp_path / "s.db") as store:
+        cache = ResponseCache(store)
+        for key in ("old", "older"):
+            await cache.put(key, b"x", now=0.0, ttl=1.0)
+        async with Lab(tmp_path, {"lab": _endpoint(server)}, cache=cache) as lab:
+            await lab.ask("lab/paced-5-0")
+        assert await store.read(lambda raw: raw.execute("SELECT count(*) FROM responses").fetchone()) == (1,)
 
 
 # ---- attempts ----
