@@ -135,7 +135,8 @@ def test_for_a_small_model_every_text_is_one_quoted_line() -> None:
         answer_messages("What?", [hit("a", hostile), hit("b", "fine")], SMALL),
         report_messages("What?", [("t", hostile), ("u", "fine")], SMALL),
     ]
-    for *_, user in prompts:
+    for messages in prompts:
+        user = messages[-1]
         first, second, empty, asked, *_ = user.content.split("\n")
         assert first.startswith('[1] "End. ')
         assert first.count('"') == 2
