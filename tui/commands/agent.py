@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.errors import InputError
 from agents.events import FirstToken, Log, Retried, RunEnded, RunStarted, StepEnded, StepQueued, StepStarted, Text
 from tui.commands import arguments
 
@@ -73,10 +71,7 @@ def _place(place: str) -> str:
 
     if is_url(place) or place.startswith("library:"):
         return place
-    path = Path(place).expanduser()
-    if not path.exists():
-        raise InputError(f"{place}: there is no such file; a place is a file, a URL, or library:NAME")
-    return str(path.absolute())
+    return arguments.existing(place, "there is no such file; a place is a file, a URL, or library:NAME")
 
 
 async def _research(session: Session, args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import difflib
 import shutil
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any, NoReturn
 
 from agents.errors import InputError
@@ -50,6 +51,19 @@ def place(value: str) -> str:
     if not value:
         raise argparse.ArgumentTypeError("an empty name cannot be used")
     return value
+
+
+def existing(place: str, missing: str) -> str:
+    """Return the absolute path of a file or folder after making sure that it is there; ``missing`` is said where it is not."""
+    try:
+        path = Path(place).expanduser()
+        path.stat()
+        # The journal keeps it, and a later look may stand elsewhere.
+        return str(path.absolute())
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{place}: {missing}") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"{place}: cannot be used: {getattr(error, 'strerror', None) or error}") from None
 
 
 def model(value: str) -> str:

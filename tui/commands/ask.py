@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.errors import InputError
 from agents.events import Found, Log, StepEnded, StepQueued, Text
 from tui.commands import arguments
 
@@ -56,11 +54,7 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     settings, locations = load(arguments.flags(args))
     if not args.question.strip():
         parser.error("the question is empty")
-    for path in args.paths:
-        if not Path(path).exists():
-            raise InputError(f"{path}: there is no such file or folder")
-    # Absolute, because the journal keeps them and a later look may stand elsewhere.
-    args.paths = [str(Path(path).absolute()) for path in args.paths]
+    args.paths = [arguments.existing(path, "there is no such file or folder") for path in args.paths]
     return perform(lambda session: _ask(session, args), settings, locations, Terminal())
 
 

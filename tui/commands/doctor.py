@@ -119,6 +119,18 @@ def check_config() -> tuple[Settings, Locations, list[Check]]:
 
 def check_data(locations: Locations) -> list[Check]:
     """Say whether the data folder is the person's alone, can be written, has room, and holds a sound database."""
+    try:
+        return _check_data(locations)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return [
+            Check(
+                "fail", "data", f"{locations.data} cannot be looked at ({reason}); change its permissions or set STRETTO_DATA_DIR"
+            )
+        ]
+
+
+def _check_data(locations: Locations) -> list[Check]:
     folder = locations.data
     above = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if not above.is_dir():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.errors import InputError
@@ -83,9 +82,8 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     if args.action == "remove" and bool(args.places) == args.all:
         parser.error("name places to remove, or give --all to remove the whole library")
     if args.action == "add":
-        for place in args.places:
-            if not is_url(place) and not Path(place).expanduser().exists():
-                raise InputError(f"{place}: there is no such file or folder")
+        missing = "there is no such file or folder"
+        args.places = [place if is_url(place) else arguments.existing(place, missing) for place in args.places]
     work = {"add": _index, "refresh": _index, "list": _list, "remove": _remove}[args.action]
     return perform(lambda session: work(session, args), settings, locations, Terminal())
 

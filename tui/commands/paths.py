@@ -8,6 +8,7 @@ from tui.commands import arguments
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 DESCRIPTION = (
     """Print where stretto keeps things. STRETTO_CONFIG and STRETTO_DATA_DIR move the configuration file and the data folder."""
@@ -45,6 +46,12 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     if args.json:
         Terminal().print(msgspec.json.encode({name: str(path) for name, path in places.items()}).decode())
         return 0
-    rows = [(name, str(path), "" if path.exists() else "(not there)") for name, path in places.items()]
-    Terminal().print(table(rows))
+    Terminal().print(table([(name, str(path), _state(path)) for name, path in places.items()]))
     return 0
+
+
+def _state(path: Path) -> str:
+    try:
+        return "" if path.exists() else "(not there)"
+    except OSError as error:
+        return f"(cannot be looked at: {error.strerror or error})"

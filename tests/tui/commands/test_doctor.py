@@ -45,6 +45,7 @@ def test_the_data_folder_is_looked_at_and_not_made(tmp_path: Path) -> None:
     assert _data(tmp_path / "own")["data"] == f"ok: {tmp_path / 'own'}"
     (tmp_path / "file").write_text("x")
     assert _data(tmp_path / "file")["data"].startswith("fail: ")
+    assert "cannot be looked at (File name too long)" in _data(tmp_path / ("x" * 300))["data"]
     (tmp_path / "own" / "stretto.db").write_bytes(b"no database at all" * 99)
     assert _data(tmp_path / "own")["database"].startswith("fail: ")
 

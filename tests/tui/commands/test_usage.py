@@ -127,6 +127,20 @@ def test_a_missing_file_is_one_line(line: str, home: Home) -> None:
     assert not home.data.exists()
 
 
+@pytest.mark.parametrize("line", ["ask why {}", "agent research task {}", "library add {}", "library remove {}"])
+@pytest.mark.parametrize(("place", "reason"), [("x" * 300, "File name too long"), ("~nobody-here/x", "home directory")])
+def test_a_name_that_no_file_can_have_is_one_line(line: str, place: str, reason: str, home: Home) -> None:
+    if line.startswith("library remove") and place.startswith("x"):
+        reason = "there is no library"
+    assert reason in home.fault(*line.format(place).split())
+
+
+def test_places_that_cannot_be_looked_at_are_said_so(home: Home) -> None:
+    done = home.run("paths", STRETTO_DATA_DIR=f"/{'x' * 300}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("(cannot be looked at: File name too long)") == 3
+
+
 def test_an_empty_prompt_is_wrong_usage(home: Home) -> None:
     assert "there is no prompt" in home.fault("run", code=2)
 
