@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections import Counter, deque
+from collections import deque
 from typing import TYPE_CHECKING
 
 from agents.errors import InputError, StrettoError
@@ -18,6 +18,7 @@ from agents.retrieval.walk import FileFound, Skipped
 from storage.library import DocumentRow, Known, NewDocument
 
 if TYPE_CHECKING:
+    from agents.events import Level
     from agents.retrieval.library import Library
     from agents.runs import Run, Step
 
@@ -61,7 +62,7 @@ class Indexing:
                     await self._ready.put(None)
             except ExceptionGroup as errors:
                 raise _first(errors) from None
-            self._report()
+            await self._report()
             if self._skipped and not (self._handled or self._unchanged):
                 raise InputError(f"nothing was indexed: {self._skipped[0].path}: {self._skipped[0].reason}")
 
@@ -87,7 +88,7 @@ class Indexing:
 
         if paths:
             await self._library.background.call(Walk(paths), listed)
-        unusable = {skipped.path for skipped in self._skipped}
+        unusable = await asyncio.to_thread(lambda: {skipped.path for skipped in self._skipped})
         usable = [path for path in paths if path not in unusable]
         if usable:
             await self._library.tables.ensure(self._name, usable)
@@ -111,7 +112,8 @@ class Indexing:
     async def _forget_gone(self, here: set[str], roots: list[str]) -> None:
         """Remove the documents whose files are no longer there; a folder that cannot be read at all keeps its documents."""
         folders = tuple(f"{root.rstrip('/')}/" for root in roots)
-        gone = [uri for uri in self._known if uri not in here and uri.startswith(folders)]
+        known = self._known
+        gone = await asyncio.to_thread(lambda: [uri for uri in known if uri not in here and uri.startswith(folders)])
         for start in range(0, len(gone), 200):
             self._removed += await self._library.tables.drop(self._name, gone[start : start + 200])
 
@@ -216,7 +218,8 @@ class Indexing:
         texts = [f"{chunk.title}\n{chunk.text}" for chunk in document.chunks]
         rows: list[bytes] = []
         for start in range(0, len(texts), _EMBED_BATCH):
-            rows += [_half(vector) for vector in await self._library.models.embed(model, texts[start : start + _EMBED_BATCH])]
+            vectors = await self._library.models.embed(model, texts[start : start + _EMBED_BATCH])
+            rows.append(await asyncio.to_thread(_halves, vectors))
         return b"".join(rows)
 
     def _new(self, document: Parsed, vectors: bytes) -> NewDocument:
@@ -239,17 +242,10 @@ class Indexing:
         rate = self._handled / max(now - self._began, 0.001)
         self._step.log(f"{self._handled:,}/{self._total:,} documents, {self._bytes / 1e6:.1f} MB, {rate:,.0f} documents/s")
 
-    def _report(self) -> None:
-        expected = [skipped for skipped in self._skipped if skipped.reason.startswith(_EXPECTED)]
-        for reason, count in Counter(skipped.reason for skipped in expected).most_common():
-            names = [skipped.path for skipped in expected if skipped.reason == reason]
-            more = f" and {count - 5:,} more" if count > 5 else ""
-            self._step.log(f"passed over {count:,}, {reason}: {', '.join(names[:5])}{more}")
-        unexpected = [skipped for skipped in self._skipped if not skipped.reason.startswith(_EXPECTED)]
-        for skipped in unexpected[:_NAMED]:
-            self._step.log(f"passed over {skipped.path}: {skipped.reason}", "warning")
-        if len(unexpected) > _NAMED:
-            self._step.log(f"… and {len(unexpected) - _NAMED:,} more", "warning")
+    async def _report(self) -> None:
+        # In a thread, like every pass over all files: there may be a hundred thousand, and the loop has a screen to draw.
+        for line, level in await asyncio.to_thread(_passed_over, self._skipped):
+            self._step.log(line, level)
         # Last, because a screen with room for one line keeps the last one.
         seconds = max(self._run.clock() - self._began, 0.001)
         self._step.log(
@@ -259,9 +255,32 @@ class Indexing:
         )
 
 
-def _half(vector: list[float]) -> bytes:
-    length = sum(number * number for number in vector) ** 0.5 or 1.0
-    return struct.pack(f"<{len(vector)}e", *(number / length for number in vector))
+def _halves(vectors: list[list[float]]) -> bytes:
+    """Return vectors, each made as long as one, as rows of float16."""
+    rows: list[bytes] = []
+    for vector in vectors:
+        length = sum(number * number for number in vector) ** 0.5 or 1.0
+        rows.append(struct.pack(f"<{len(vector)}e", *(number / length for number in vector)))
+    return b"".join(rows)
+
+
+def _passed_over(skipped: list[Skipped]) -> list[tuple[str, Level]]:
+    """Return what is said of files that were passed over: counted by reason where that is no surprise, else named."""
+    expected: dict[str, list[str]] = {}
+    unexpected: list[Skipped] = []
+    for one in skipped:
+        if one.reason.startswith(_EXPECTED):
+            expected.setdefault(one.reason, []).append(one.path)
+        else:
+            unexpected.append(one)
+    lines: list[tuple[str, Level]] = []
+    for reason, paths in sorted(expected.items(), key=lambda item: -len(item[1])):
+        more = f" and {len(paths) - 5:,} more" if len(paths) > 5 else ""
+        lines.append((f"passed over {len(paths):,}, {reason}: {', '.join(paths[:5])}{more}", "info"))
+    lines += [(f"passed over {one.path}: {one.reason}", "warning") for one in unexpected[:_NAMED]]
+    if len(unexpected) > _NAMED:
+        lines.append((f"… and {len(unexpected) - _NAMED:,} more", "warning"))
+    return lines
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

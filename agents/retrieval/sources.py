@@ -18,7 +18,7 @@ from agents.retrieval.terms import match_expression
 
 if TYPE_CHECKING:
     from agents.retrieval.library import Library
-    from storage.library import ChunkRow
+    from storage.library import ChunkRow, Known
 
 Tell = Callable[[str], None]
 """Says in one line what a person should know about a search."""
@@ -87,7 +87,7 @@ class FilesSource:
         if not places:
             self._tell("no paths to search")
             return []
-        known = {uri: (facts.size, facts.mtime_ns) for uri, facts in (await self._library.tables.known(self._called)).items()}
+        known = await asyncio.to_thread(_stamps, await self._library.tables.known(self._called))
         request = Scan(tuple(places), query, limit, self._seconds, self._library.cutting, known)
         found = await self._library.work.ask(request, timeout=self._seconds + 5)
         if not isinstance(found, Scanned):
@@ -99,6 +99,10 @@ class FilesSource:
         else:
             self._tell(f"{found.read:,} files read, {found.known:,} already in the library, {found.skipped:,} passed over")
         return found.hits
+
+
+def _stamps(known: dict[str, Known]) -> dict[str, tuple[int, int]]:
+    return {uri: (facts.size, facts.mtime_ns) for uri, facts in known.items()}
 
 
 def hit_of(row: ChunkRow) -> Hit:

@@ -7,6 +7,8 @@ import pytest
 
 from agents.errors import InputError
 from agents.requests import Index
+from agents.retrieval.indexing import _passed_over
+from agents.retrieval.walk import Skipped
 from agents.settings import LibrarySettings
 from tests.agents.retrieval.stage import make_pdf, stage
 
@@ -184,3 +186,15 @@ async def test_hostile_names_and_texts_are_only_data(tmp_path: Path) -> None:
         assert told.ended.outcome == "done"
         assert await uris(it.library) == [str(docs / name)]
         assert len(await it.library.tables.match("default", '"delete"', 5)) == 1
+
+
+def test_what_is_passed_over_is_counted_where_that_is_no_surprise_and_else_named() -> None:
+    skipped = [Skipped(f"h{number}", "a hidden file") for number in range(7)] + [Skipped("b", "binary")]
+    skipped += [Skipped(f"x{number}", "not readable") for number in range(102)]
+    lines = _passed_over(skipped)
+    assert lines[:3] == [
+        ("passed over 7, a hidden file: h0, h1, h2, h3, h4 and 2 more", "info"),
+        ("passed over 1, binary: b", "info"),
+        ("passed over x0: not readable", "warning"),
+    ]
+    assert (len(lines), lines[-1]) == (103, ("… and 2 more", "warning"))
