@@ -262,6 +262,23 @@ async def test_citations_open_by_click_and_by_key_but_not_in_code() -> None:
         assert app.opened == [1, 2, 1, 2]
 
 
+async def test_every_number_of_a_citation_opens_also_where_the_line_is_wrapped() -> None:
+    app = Stage()
+    async with app.run_test(size=(50, 12)) as pilot:
+        pane = app.pane
+        width = pane.size.width - 2
+        pane.citations = 3
+        # The second line is wrapped before its last number.
+        pane.append(f"See [1, 3; 9]\n{'x' * (width - 7)} [2, 1, 3] and 2, 1\n")
+        pane.flush()
+        await pilot.pause()
+        assert app.rows()[1].endswith("x [2, 1,")
+        assert app.rows()[2] == "3] and 2, 1"
+        for x, y in ((6, 0), (9, 0), (12, 0), (width - 4, 1), (width - 1, 1), (1, 2), (9, 2)):
+            await pilot.click(pane, offset=(x, y))
+        assert app.opened == [1, 3, 2, 1, 3]
+
+
 async def test_a_theme_changes_the_colours_of_rows_already_drawn() -> None:
     app = Stage()
     async with app.run_test(size=(50, 12)) as pilot:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from rich.cells import set_cell_size
 from rich.segment import Segment
 from textual.strip import Strip
 
+from agents.retrieval.citations import Citation, parse_citations
 from tui.widgets.pane_wrap import CODE, FENCE, HEADING, PLAIN, is_narrow, row_cells
 
 if TYPE_CHECKING:
@@ -27,16 +28,10 @@ NO_BAR, TRACK, THUMB = range(3)
 MARGIN: Final = 2
 """Cells of a row that are not text: one on the left, and the scrollbar's."""
 
-_CITATION: Final = re.compile(r"\[(\d{1,3})\]")
+_BEGUN: Final = re.compile(r"\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*[,;]\s*$")
+_ENDED: Final = re.compile(r"\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]")
+"""A citation of several passages, like ``[1, 2]``, of which a row has only the beginning or only the end."""
 _LINE_STYLES: Final = {PLAIN: "text", HEADING: "heading", CODE: "code", FENCE: "fence"}
-
-
-class CitationAt(NamedTuple):
-    """Where ``[number]`` stands in a row's text as it is drawn."""
-
-    start: int
-    end: int
-    number: int
 
 
 class RowPainter:
@@ -105,7 +100,9 @@ class RowPainter:
         inner = max(self.width - MARGIN, 1)
         text = f"{text:<{inner}}" if len(text) <= inner and is_narrow(text) else set_cell_size(text.rstrip(" "), inner)
         style = self._styles[_LINE_STYLES[row.kind]]
-        segments = list(self._cited(row, text, style)) if self.citations and "[" in text else [Segment(f" {text}", style)]
+        segments = (
+            list(self._cited(row, text, style)) if self.citations and ("[" in text or "]" in text) else [Segment(f" {text}", style)]
+        )
         return self._strip([*segments, self._bars[part]])
 
     def _strip(self, segments: list[Segment]) -> Strip:
@@ -126,11 +123,13 @@ class RowPainter:
         if at < len(text):
             yield Segment(text[at:], style)
 
-    def find_citations(self, row: Row, text: str) -> Iterator[CitationAt]:
-        """Yield the citations in a row's text; code has none, there brackets are indices."""
+    def find_citations(self, row: Row, text: str) -> Iterator[Citation]:
+        """Yield the citations in a row's text as it is drawn; code has none, there brackets are indices."""
         if not self.citations or row.kind not in {PLAIN, HEADING}:
             return
-        for match in _CITATION.finditer(text):
-            number = int(match[1])
+        # What a row lacks of a citation is added, so that a number is the same wherever the line was wrapped.
+        added = 1 if _ENDED.match(text) else 0
+        whole = f"{'[' * added}{text}{'0]' if _BEGUN.search(text) else ''}"
+        for start, end, number in parse_citations(whole):
             if 1 <= number <= self.citations:
-                yield CitationAt(match.start(), match.end(), number)
+                yield Citation(max(start - added, 0), end - added, number)
