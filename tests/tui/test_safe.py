@@ -239,7 +239,6 @@ class Probe(App[None]):
         self.query_one(PaneHeader).update(PaneState(title=self.text, note=self.text, state=self.text))
         pane = self.query_one(StreamPane)
         pane.append(self.text)
-        pane.set_error(self.text)
         self.notify(self.text, title=self.text, markup=False)
 
 

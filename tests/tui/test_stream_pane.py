@@ -82,8 +82,6 @@ async def test_the_terminal_shows_the_same_after_partial_updates_as_after_a_full
                         pane.scroll_rows(chance.choice((-5, -1, 2, 40)))
                     case 1 if turn % 9 == 0:
                         pane.clear()
-                    case 2 if turn % 5 == 0:
-                        pane.set_error(chance.choice(("it broke", None)))
                     case _:
                         pane.append(
                             "".join(chance.choice(("word ", "漢字", "\n", "# x\n", "é ", "```\n", "longer ")) for _ in range(9))
@@ -222,21 +220,16 @@ async def test_a_new_size_keeps_the_place_and_all_text() -> None:
         assert app.rows()[-1].endswith("word")
 
 
-async def test_text_empty_line_and_error_are_shown_and_safe() -> None:
+async def test_text_and_the_line_of_an_empty_pane_are_shown_and_safe() -> None:
     app = Stage(empty="Nothing yet\x1b[2J")
     async with app.run_test(size=(50, 12)) as pilot:
         await pilot.pause()
         assert app.rows()[0].startswith("Nothing yet␛")
         assert not app.pane.has_text
-        app.pane.set_error("refused \x1b]0;x\x07: start the server")
         app.pane.append("some text")
         app.pane.flush()
         await pilot.pause()
         assert app.rows()[0] == "some text"
-        assert "✗ refused ␛]0;x␇" in app.rows()[-2]
-        app.pane.set_error(None)
-        await pilot.pause()
-        assert app.rows()[-1] == ""
         app.pane.clear()
         await pilot.pause()
         assert app.rows()[0].startswith("Nothing yet")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tui.widgets.pane_text import PaneText, Row
 
-STYLES: Final = ("text", "heading", "code", "fence", "citation", "citation-marked", "empty", "error", "track", "thumb")
+STYLES: Final = ("text", "heading", "code", "fence", "citation", "citation-marked", "empty", "track", "thumb")
 """The parts of a pane that have a style."""
 NO_BAR, TRACK, THUMB = range(3)
 """What a row shows of the scrollbar, in its last cell."""
@@ -47,7 +47,7 @@ class RowPainter:
         self._filters: Sequence[LineFilter] = ()
         self._background: Color | None = None
         self._strips: dict[tuple[Row, int], Strip] = {}
-        self._lines: dict[tuple[str, str], Strip] = {}
+        self._lines: dict[str, Strip] = {}
         self._bars: tuple[Segment, ...] = ()
 
     def dress(self, width: int, styles: Mapping[str, Style], filters: Sequence[LineFilter], background: Color) -> None:
@@ -88,12 +88,12 @@ class RowPainter:
             strips.append(strip)
         return strips
 
-    def line(self, text: str, name: str) -> Strip:
-        """Return a strip for a line that is not part of the text, in the style ``name``."""
-        strip = self._lines.get((text, name))
+    def line(self, text: str) -> Strip:
+        """Return a strip for a line that stands where there is no text yet."""
+        strip = self._lines.get(text)
         if strip is None:
             inner = max(self.width - MARGIN, 1)
-            strip = self._lines[text, name] = self._strip([Segment(f" {set_cell_size(text, inner)} ", self._styles[name])])
+            strip = self._lines[text] = self._strip([Segment(f" {set_cell_size(text, inner)} ", self._styles["empty"])])
         return strip
 
     def _row(self, row: Row, text: str, part: int) -> Strip:

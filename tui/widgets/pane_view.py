@@ -46,7 +46,6 @@ class PaneView:
         self.doc = PaneText(78)
         self.top: Place | None = None
         """The first row in view; None while the end is followed."""
-        self.error = ""
         self.rows: list[Row] = []
         """The rows of text in view after :meth:`lay`."""
         self.room = 1
@@ -78,11 +77,11 @@ class PaneView:
                 self._pieces.clear()
 
     def clear(self) -> None:
-        """Forget text, error and position."""
+        """Forget text and position."""
         self.doc = PaneText(self.doc.width)
         self._pieces.clear()
         self._folded.clear()
-        self._backlog, self._taken, self.error = "", 0, ""
+        self._backlog, self._taken = "", 0
         self.top = self.painter.marked = None
         self.painter.forget()
 
@@ -113,15 +112,14 @@ class PaneView:
         inner = max(painter.width - MARGIN, 1)
         if inner != self.doc.width:
             self._resize(inner)
-        foot = [painter.line(line, "error") for line in self._wrapped(f"✗ {self.error}", height // 3)] if self.error else []
-        self.room = max(height - len(foot), 1)
+        self.room = max(height, 1)
         if self.doc:
             self.rows = self.doc.rows(self._first(), self.room)
             strips = painter.rows(self.doc, self.rows, self._bar())
         else:
             self.rows = []
-            strips = [painter.line(line, "empty") for line in self._wrapped(self._empty, self.room)]
-        shown = [*strips, *([painter.blank] * (height - len(strips) - len(foot))), *foot][:height]
+            strips = [painter.line(line) for line in self._wrapped(self._empty, self.room)]
+        shown = [*strips, *[painter.blank] * (height - len(strips))][:height]
         painter.trim(shown, 4 * height + 64)
         return shown
 

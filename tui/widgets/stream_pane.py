@@ -18,7 +18,6 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.safe import safe_text
 from tui.widgets.pane_rows import STYLES
 from tui.widgets.pane_view import PaneView
 
@@ -47,7 +46,6 @@ class StreamPane(Widget, can_focus=True):
         & > .stream-pane--citation { color: $text-accent; text-style: underline; }
         & > .stream-pane--citation-marked { color: $text-accent; text-style: bold reverse; }
         & > .stream-pane--empty { color: $text-muted; }
-        & > .stream-pane--error { color: $text-error; }
         & > .stream-pane--track { color: $text-muted; }
         & > .stream-pane--thumb { color: $text-muted; }
     }
@@ -125,16 +123,9 @@ class StreamPane(Widget, can_focus=True):
         self.append(text)
 
     def clear(self) -> None:
-        """Forget text, error and scroll position."""
+        """Forget text and scroll position."""
         self._view.clear()
         self._redraw()
-
-    def set_error(self, message: str | None) -> None:
-        """Show one error under the text, or none."""
-        line = safe_text(message or "").strip()
-        if line != self._view.error:
-            self._view.error = line
-            self._redraw()
 
     # Frames
 
