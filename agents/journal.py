@@ -271,6 +271,9 @@ def _prompt(event: RunStarted) -> str:
 
 def _event_row(entry: _Entry) -> EventRow:
     event = entry.event() if isinstance(entry, _Pieces) else entry
+    if isinstance(event, RunStarted):
+        # A turn's request holds the whole conversation: it is kept once, in the run's row, and put back when events are read.
+        event = msgspec.structs.replace(event, request="")
     return EventRow(
         run=event.run,
         seq=event.seq,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
 
 from storage.orphans import conclude, dead_owners
 from storage.records import EventRow, RunRow, SearchHit, StepRow, clean, rows
@@ -74,13 +76,14 @@ class RunHistory:
         )
 
     async def events(self, run: str, after_seq: int = 0, limit: int = 500) -> _Events:
-        """Return a page of the events of ``run`` in order; ``after_seq`` is the last number of the page before."""
-        return await self._store.read(
-            lambda raw: rows(
-                raw.execute("SELECT * FROM events WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?", (clean(run), after_seq, limit)),
-                EventRow,
-            )
-        )
+        """Return a page of the events of ``run`` in order, whole; ``after_seq`` is the last number of the page before."""
+        page = (clean(run), after_seq, limit)
+
+        def work(raw: sqlite3.Connection) -> _Events:
+            found = rows(raw.execute("SELECT * FROM events WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?", page), EventRow)
+            return [_whole(raw, event) if event.kind == "run_started" else event for event in found]
+
+        return await self._store.read(work)
 
     async def search(self, text: str, limit: int = 50) -> _Hits:
         """Return the prompts and answers that hold every word of ``text``, best first; the last word may be a beginning."""
@@ -98,6 +101,15 @@ class RunHistory:
             with suppress(StoreError):
                 return await self._store.write(lambda raw: conclude(raw, dead))
         return 0
+
+
+def _whole(raw: sqlite3.Connection, event: EventRow) -> EventRow:
+    """Return a run's first event with the request in it, which only the run's row keeps."""
+    body = msgspec.json.decode(event.body, type=dict[str, Any])
+    kept = raw.execute("SELECT request FROM runs WHERE id = ?", (event.run,)).fetchone()
+    if kept is None or body.get("request"):
+        return event
+    return msgspec.structs.replace(event, body=msgspec.json.encode({**body, "request": kept[0]}).decode())
 
 
 def _words(text: str) -> str:

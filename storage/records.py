@@ -73,7 +73,7 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     step: str | None
     kind: str
     body: str
-    """The whole event as JSON."""
+    """The event as JSON: whole when read; a run's first event is stored without the request, which the run's row has."""
 
 
 class SearchHit(msgspec.Struct, frozen=True, kw_only=True):

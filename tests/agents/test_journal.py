@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from agents.engine import Engine
-from agents.events import AnyEvent, Found, Hit, Log, Place, RunEnded, Saved, StepEnded, StepStarted, Text, Usage
+from agents.events import AnyEvent, Found, Hit, Log, Place, RunEnded, RunStarted, Saved, StepEnded, StepStarted, Text, Usage
 from agents.journal import HELD_EVENTS, Journal
 from agents.requests import Ask, Chat, Index, Lane, Message, ModelRef, Request, Research
 from storage.history import RunHistory
@@ -125,6 +125,22 @@ async def test_the_events_read_back_are_the_events_told_without_saved(tmp_path: 
         assert [event.seq for event in kept] == sorted({event.seq for event in kept})
         assert [event.hits for event in kept if isinstance(event, Found)] == [hits]
         assert [event.text for event in kept if isinstance(event, Text)] == ["one two ", "three"]
+
+
+async def test_a_request_is_stored_once_and_replayed_whole(tmp_path: Path) -> None:
+    said = "a long conversation \0 \ud83d " * 50
+    asked = Chat(lanes=(Lane(model=MODEL, messages=(Message("user", said),)),))
+    async with bench(tmp_path, answer) as b:
+        run = b.engine.submit(asked)
+        await b.saved(run)
+        stored = await b.store.read(lambda raw: raw.execute("SELECT body FROM events ORDER BY seq LIMIT 1").fetchone()[0])
+        first = (await b.told(run.id))[0]
+        (row,) = await b.history.list()
+        assert msgspec.json.decode(stored)["request"] == ""
+        assert isinstance(first, RunStarted)
+        assert first.request == row.request
+        assert msgspec.json.decode(first.request, type=Chat).lanes[0].messages[0].content == said.replace("\ud83d", "?")
+        assert await b.history.events(run.id, after_seq=first.seq) == (await b.history.events(run.id))[1:]
 
 
 async def test_saved_is_said_only_after_the_commit(tmp_path: Path) -> None:

@@ -76,6 +76,14 @@ async def test_steps_and_events_come_back_as_they_were_written_in_order(store: S
     assert await history.steps("\ud800") == []
 
 
+async def test_a_first_event_written_with_its_request_stays_as_it_is(store: Store) -> None:
+    whole = EventRow(run="r", seq=1, step=None, kind="run_started", body='{"request":"own","at":1.50}')
+    await put(store, run("r", request='{"a":1}'), whole, EventRow(run="gone", seq=1, step=None, kind="run_started", body="{}"))
+    history = RunHistory(store)
+    assert await history.events("r") == [whole]
+    assert [event.body for event in await history.events("gone")] == ["{}"]
+
+
 async def test_writing_rows_again_changes_only_what_an_end_changes(store: Store) -> None:
     started = run("r", "question", outcome=None, owner=store.owner.name)
     step = StepRow(id="r.1", run="r", seq=2, kind="model", name="m")
