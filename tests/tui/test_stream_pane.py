@@ -324,15 +324,15 @@ async def test_the_header_tells_state_by_glyph_and_word() -> None:
         state.state, state.cached, state.note = "saved", True, "from yesterday"
         app.header.update(state)
         await pilot.pause()
-        assert all(part in app.shown()[0] for part in ("◆ saved", "cached", "from yesterday"))
+        assert all(part in app.shown()[0] for part in ("✓ saved", "cached", "from yesterday"))
         state.tokens = 121
         app.header.flush(10.0)
         await pilot.pause()
-        assert "~121 tok" in app.shown()[0]
+        assert "≈121 tok" in app.shown()[0]
         state.tokens = 122
         app.header.flush(10.1)
         await pilot.pause()
-        assert "~121 tok" in app.shown()[0]
+        assert "≈121 tok" in app.shown()[0]
         app.header.flush(10.3)
         await pilot.pause()
         assert "~122 tok" in app.shown()[0]
