@@ -38,39 +38,46 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
 
 def describe(snapshot: GpuSnapshot) -> str:
     """Return a reading as lines; what was not offered is a dash."""
+    from tui.figures import NONE
     from tui.terminal import table
 
     rows = [row for gpu in snapshot.gpus for row in _gpu(gpu)]
     if not snapshot.gpus:
-        rows.append(("GPU", "-", snapshot.reason or "no reason was given"))
-    cores = f"{snapshot.cores} cores" if snapshot.cores else ""
-    rows.append(("CPU", percent(snapshot.cpu_percent), cores))
-    rows.append(
-        ("memory", share(snapshot.memory_used, snapshot.memory_total), gibibytes(snapshot.memory_used, snapshot.memory_total))
-    )
+        rows.append(("GPU", NONE, snapshot.reason or "no reason was given"))
+    rows.append(("CPU", _percent(snapshot.cpu_percent), f"{snapshot.cores} cores" if snapshot.cores else ""))
+    rows.append(_memory("memory", snapshot.memory_used, snapshot.memory_total))
     return table(rows)
 
 
 def _gpu(gpu: Gpu) -> list[tuple[str, str, str]]:
-    heat = "-" if gpu.temperature is None else f"{gpu.temperature:.0f} °C"
-    power = "-" if gpu.power is None else f"{gpu.power:.0f} W"
-    state = gpu.error or f"{heat}, {power}"
-    return [
-        (f"GPU {gpu.index}", percent(gpu.utilisation), f"{gpu.name or 'name not known'}, {state}"),
-        ("  memory", share(gpu.memory_used, gpu.memory_total), gibibytes(gpu.memory_used, gpu.memory_total)),
+    from tui.figures import NONE, gib
+
+    heat = _with_unit(gpu.temperature, "°C")
+    power = f"{_with_unit(gpu.power, 'W')} of {_with_unit(gpu.power_limit, 'W')}"
+    state = gpu.error or f"{heat}, {power}, SM clock {_with_unit(gpu.sm_clock, 'MHz')}"
+    rows = [
+        (f"GPU {gpu.index}", _percent(gpu.utilisation), f"{gpu.name or 'name not known'}, {state}"),
+        _memory("  memory", gpu.memory_used, gpu.memory_total),
     ]
+    if gpu.error is None and gpu.processes is None:
+        rows.append(("  processes", NONE, "the driver does not tell"))
+    rows += [("  process", str(process.pid), gib(process.memory)) for process in gpu.processes or ()]
+    return rows
 
 
-def percent(value: float | None) -> str:
-    """Return a percentage, or a dash for one that is not known."""
-    return "-" if value is None else f"{value:.0f} %"
+def _memory(name: str, used: int | None, total: int | None) -> tuple[str, str, str]:
+    from tui.figures import gib, percent
+
+    return name, percent(None if used is None or not total else used / total), f"{gib(used)} of {gib(total)}"
 
 
-def share(used: int | None, total: int | None) -> str:
-    """Return how much of ``total`` is used."""
-    return percent(None if used is None or not total else 100 * used / total)
+def _percent(value: float | None) -> str:
+    from tui.figures import percent
+
+    return percent(None if value is None else value / 100)
 
 
-def gibibytes(used: int | None, total: int | None) -> str:
-    """Return used and total bytes in GiB."""
-    return " of ".join("-" if value is None else f"{value / 2**30:.1f} GiB" for value in (used, total))
+def _with_unit(value: float | None, unit: str) -> str:
+    from tui.figures import NONE
+
+    return f"{NONE if value is None else f'{value:.0f}'} {unit}"
