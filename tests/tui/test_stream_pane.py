@@ -335,7 +335,7 @@ async def test_the_header_tells_state_by_glyph_and_word() -> None:
         assert "≈121 tok" in app.shown()[0]
         app.header.flush(10.3)
         await pilot.pause()
-        assert "~122 tok" in app.shown()[0]
+        assert "≈122 tok" in app.shown()[0]
 
 
 @pytest.mark.parametrize("width", [8, 20, 34])
