@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.app import App
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Region
 
 from tui.safe import SafeFilter, safe_text
 from tui.widgets.pane_clock import FrameClock
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
     from textual.filter import LineFilter
-    from textual.geometry import Region
     from textual.screen import Screen
 
 
@@ -270,6 +270,18 @@ async def test_every_number_of_a_citation_opens_also_where_the_line_is_wrapped()
         for x, y in ((6, 0), (9, 0), (12, 0), (width - 4, 1), (width - 1, 1), (1, 2), (9, 2)):
             await pilot.click(pane, offset=(x, y))
         assert app.opened == [1, 3, 2, 1, 3]
+
+
+async def test_a_pane_that_was_removed_can_be_drawn_once_more() -> None:
+    app = Stage()
+    async with app.run_test(size=(50, 12)) as pilot:
+        pane, size = app.pane, app.pane.size
+        await pane.remove()
+        pane.notify_style_update()
+        assert len(pane.render_lines(Region(0, 0, size.width, size.height))) == size.height
+        pane.append("late")
+        assert not pane.flush()
+        await pilot.pause()
 
 
 async def test_a_theme_changes_the_colours_of_rows_already_drawn() -> None:
