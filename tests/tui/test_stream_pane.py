@@ -276,9 +276,11 @@ async def test_a_pane_that_was_removed_can_be_drawn_once_more() -> None:
     app = Stage()
     async with app.run_test(size=(50, 12)) as pilot:
         pane, size = app.pane, app.pane.size
+        pane.append("text")
+        pane.flush()
         await pane.remove()
         pane.notify_style_update()
-        assert len(pane.render_lines(Region(0, 0, size.width, size.height))) == size.height
+        assert [strip.text.strip() for strip in pane.render_lines(Region(0, 0, *size))] == ["text", *[""] * (size.height - 1)]
         pane.append("late")
         assert not pane.flush()
         await pilot.pause()

@@ -186,8 +186,8 @@ class StreamPane(Widget, can_focus=True):
 
     def _frame(self) -> list[Strip]:
         if self._restyle or self._stale or len(self._shown) != self.size.height:
-            if not self.is_attached:  # it was removed, its styles with it, and the compositor draws it once more
-                return [Strip.blank(self.size.width)] * self.size.height
+            if not self.is_attached:  # removed, and its styles with it: the compositor may ask once more, for what it had
+                return self._shown
             self._lay()
         return self._shown
 
