@@ -146,7 +146,9 @@ class StrettoApp(App[None], inherit_bindings=False):
 
     def action_stop_all(self) -> None:
         """Stop everything the view runs."""
-        self.dashboard.view.stop_all()
+        if dropped := self.dashboard.view.stop_all():
+            prompts = "prompt that waited is" if dropped == 1 else f"{dropped} prompts that waited are"
+            self.notify(f"The {prompts} not sent; Up brings back what was typed.", timeout=6, markup=False)
 
     def action_pane(self, by: int) -> None:
         """Mark another pane."""
@@ -163,12 +165,13 @@ class StrettoApp(App[None], inherit_bindings=False):
         pane = self.dashboard.view.marked_pane()
         if pane is not None and pane.text:
             self.copy_to_clipboard(pane.text)
-            self.notify("Copied.", timeout=2, markup=False)
+            self.notify("Sent to the terminal's clipboard.", timeout=2, markup=False)
 
     def action_add_pane(self) -> None:
         """Add a pane with the model after the last one's."""
+        there = self.dashboard.compare.models
         if self.known_models:
-            self.add_pane(self.known_models[len(self.dashboard.compare.models) % len(self.known_models)])
+            self.add_pane(min(self.known_models, key=there.count))
 
     def add_pane(self, model: ModelRef) -> None:
         """Add a pane with ``model``."""
@@ -177,7 +180,8 @@ class StrettoApp(App[None], inherit_bindings=False):
 
     def action_remove_pane(self) -> None:
         """Take the marked pane away."""
-        self.dashboard.compare.remove_marked()
+        if not self.dashboard.compare.remove_marked():
+            self.notify("The last pane stays.", timeout=2, markup=False)
 
     def action_new_conversation(self) -> None:
         """Start afresh in every pane."""

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import msgspec
+from rich.cells import cell_len, set_cell_size
 
 if TYPE_CHECKING:
     from agents.events import Place
@@ -43,6 +44,11 @@ def rate(value: float | None, unit: str) -> str:
 def gib(value: float | None) -> str:
     """Return bytes as GiB."""
     return NONE if value is None else f"{value / 2**30:.1f} GiB"
+
+
+def cut(text: str, width: int) -> str:
+    """Return ``text`` in at most ``width`` cells, with an ellipsis where something was left out."""
+    return text if cell_len(text) <= width else f"{set_cell_size(text, max(width - 1, 0)).rstrip()}…"
 
 
 def short_place(place: Place) -> str:

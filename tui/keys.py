@@ -36,11 +36,11 @@ KEYS: tuple[Key, ...] = (
     Key("view.agents", "f4", "view('agents')", "Agents", "The research agent and its live step log", shown=True),
     Key("app.palette", "ctrl+p,f10", "command_palette", "Commands", "Everything stretto can do, by name", shown=True),
     Key("run.stop", "escape", "stop", "Stop", "Stop the marked pane's answer and keep its text", shown=True),
-    Key("run.stop_all", "f9", "stop_all", "Stop all", "Stop everything this view is running; all text is kept"),
+    Key("run.stop_all", "f9", "stop_all", "Stop all", "Stop all that this view runs, and send no prompt that waits"),
     Key("app.quit", "ctrl+q,ctrl+c", "quit", "Quit", "Stop what runs, save it, restore the terminal", shown=True),
     Key("pane.next", "ctrl+right,f6", "pane(1)", "Next pane", "Mark the next pane", "Panes"),
     Key("pane.previous", "ctrl+left,shift+f6", "pane(-1)", "Previous pane", "Mark the previous pane", "Panes"),
-    Key("pane.add", "f7", "add_pane", "Add pane", "Add a pane with the next known model", "Compare"),
+    Key("pane.add", "f7", "add_pane", "Add pane", "Add a pane with the known model that has fewest", "Compare"),
     Key("pane.remove", "f8", "remove_pane", "Remove pane", "Take the marked pane away", "Compare"),
     Key("chat.new", "ctrl+n", "new_conversation", "New", "Start a new conversation in every pane", "Compare"),
     Key("pane.up", "pageup", "scroll_pane(-1)", "Page up", "Scroll the marked pane up; it stops following", "Panes"),
@@ -56,6 +56,9 @@ def bindings() -> list[Binding]:
     return [key.binding() for key in KEYS]
 
 
+_SHOWN = {"pageup": "PageUp", "pagedown": "PageDown", "escape": "Esc"}
+
+
 def place_of(action: str) -> str | None:
     """Return where the registry says that an action belongs; ``None`` when it is none of the registry's."""
     return next((key.where for key in KEYS if key.action.partition("(")[0] == action), None)
@@ -63,4 +66,4 @@ def place_of(action: str) -> str | None:
 
 def shown_key(name: str) -> str:
     """Return a key as people write it: ``ctrl+right`` becomes ``Ctrl+Right``."""
-    return "+".join(part.capitalize() if len(part) > 1 else part.upper() for part in name.split("+"))
+    return "+".join(_SHOWN.get(part) or (part.capitalize() if len(part) > 1 else part.upper()) for part in name.split("+"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+_WORD = re.compile(r'@"[^"]+"|\S+')
 
 
 def absolute(place: str) -> str:
@@ -16,15 +19,15 @@ def absolute(place: str) -> str:
 
 
 def parse_task(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return the task, and the places named in it: ``@path``, web addresses and ``library:NAME``.
+    """Return the task, and the places named in it: ``@path``, ``@"path with spaces"``, web addresses and ``library:NAME``.
 
     Places are taken out of the task's words; without any, the default library is the place.
     """
     words: list[str] = []
     places: list[str] = []
-    for word in text.split():
+    for word in _WORD.findall(text):
         if word.startswith("@") and len(word) > 1:
-            places.append(absolute(word[1:]))
+            places.append(absolute(word[1:].strip(chr(34))))
         elif word.startswith(("http://", "https://", "library:")):
             places.append(word.rstrip(".,;:!?)"))
         else:

@@ -245,11 +245,11 @@ async def test_prompts_that_wait_are_asked_in_their_order_and_counted(tmp_path: 
         await at.send("short 2")
         await at.send("short 3")
         await streams(at, pane)
-        await at.until(lambda: "2 more waiting" in at.screen())
+        await at.until(lambda: "prompts waiting 2" in at.screen())
         await at.press("escape")
         await at.until(lambda: len(pane.conversation) == 6 and pane.state.state == "saved")
         assert [messages[-1][1] for messages in asked(server)] == ["a long one", "short 2", "short 3"]
-        await at.until(lambda: "more waiting" not in at.screen())
+        await at.until(lambda: "prompts waiting" not in at.screen())
 
 
 async def test_stopping_all_forgets_the_prompts_that_wait_and_says_so(tmp_path: Path, server: PacedServer) -> None:
@@ -258,11 +258,11 @@ async def test_stopping_all_forgets_the_prompts_that_wait_and_says_so(tmp_path: 
         await at.send("a long one")
         await at.send("short 2")
         await streams(at, pane)
-        await at.until(lambda: "1 more waiting" in at.screen())
+        await at.until(lambda: "prompts waiting 1" in at.screen())
         await at.press("f9")
         await at.until(lambda: pane.state.state == "cancelled")
         await idle(at)
-        await at.until(lambda: "more waiting" not in at.screen())
+        await at.until(lambda: "prompts waiting" not in at.screen())
         assert server.counts.requests == 1
         assert "short 2" not in pane.pane.text
 

@@ -16,6 +16,7 @@ from tui.widgets.prompt_line import PromptLine
 from tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import ComposeResult
 
     from agents.workspace import Workspace
@@ -40,7 +41,7 @@ class Dashboard(Screen[None]):
         self.agents = AgentsView(workspace, feed)
         self.view: View = self.compare
         """The view on screen."""
-        self.status = StatusLine(workspace)
+        self.status = StatusLine(workspace, lambda: self.view.waiting)
         self.prompt = PromptLine(placeholder=self.compare.placeholder)
         self._tabs = Static(id="tabs", markup=False)
 
@@ -78,6 +79,13 @@ class Dashboard(Screen[None]):
         for view in self.views:
             parts += [(f" {view.title} ", "bold reverse" if view is self.view else "$text-muted"), (" ", "")]
         self._tabs.update(Content.assemble(*parts))
+
+    def on_key(self, event: events.Key) -> None:
+        """Take what is typed anywhere to the prompt line."""
+        if event.is_printable and event.character is not None and not self.prompt.has_focus:
+            event.stop()
+            self.prompt.focus()
+            self.prompt.insert_text_at_cursor(event.character)
 
     def on_prompt_line_sent(self, event: PromptLine.Sent) -> None:
         """Give the text to the view on screen."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.table import Table
+from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.keys import KEYS, shown_key
+from tui.keys import KEYS, Key, shown_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 FIGURES = (
+    ("prompts waiting", "prompts that were typed while the view was busy"),
     ("queue", "model calls admitted to no endpoint yet, over all endpoints"),
     ("in flight", "model calls an endpoint is working on"),
     ("tok/s", "output tokens of the last seconds; estimated from characters (4 a token) while answers stream"),
@@ -44,32 +46,50 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="help") as box:
             box.border_title = "Keys and figures"
             box.border_subtitle = "Esc closes"
-            yield Static(Content("\n").join(_lines()), markup=False)
+            yield Static(_table(), markup=False)
 
     def on_mount(self) -> None:
         """Let the arrows scroll."""
         self.query_one("#help").focus()
 
 
-def _lines() -> Iterator[Content]:
+def _table() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(width=22)
+    table.add_column()
+    for title, rows in _parts():
+        table.add_row(Text(title, style="bold underline"), "")
+        for name, text in rows:
+            table.add_row(Text(name, style="bold"), Text(text))
+        table.add_row("", "")
+    return table
+
+
+def _parts() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for where in dict.fromkeys(key.where for key in KEYS):
-        yield Content.styled(where, "bold $accent")
-        for key in KEYS:
-            if key.where == where:
-                keys = " or ".join(shown_key(name) for name in key.keys.split(","))
-                yield Content.assemble((f"  {keys:<22}", "bold"), key.tooltip)
-        yield Content("")
-    yield Content.styled("Prompt line", "bold $accent")
-    for keys, text in (
-        ("Enter", "Send; while answers stream the prompt waits its turn"),
-        ("Up, Down", "Earlier and later prompts"),
-        ("Tab", "Move between the prompt line and the panes"),
-        ("/add PATH", "In Ask: put a folder, file or address into the library"),
-        ("/library NAME", "In Ask: use another library"),
-        ("@PATH", "In Agents: a place the research agent reads"),
-    ):
-        yield Content.assemble((f"  {keys:<22}", "bold"), text)
-    yield Content("")
-    yield Content.styled("Status line", "bold $accent")
-    for name, text in FIGURES:
-        yield Content.assemble((f"  {name:<22}", "bold"), text)
+        yield where, [(_keys(key), key.tooltip) for key in KEYS if key.where == where]
+    yield (
+        "Prompt line",
+        [
+            ("Enter", "Send; while answers stream the prompt waits its turn"),
+            ("Up, Down", "Earlier and later prompts"),
+            ("Ctrl+U", "Empty the line"),
+            ("Tab", "Move between the prompt line and the panes; typing goes to the prompt line from anywhere"),
+            ("/add PATH", "In Ask: put a folder, file or address into the library"),
+            ("/library NAME", "In Ask: use another library"),
+            ('@PATH, @"MY FILE"', "In Agents: a place the research agent reads; also https://… and library:NAME"),
+        ],
+    )
+    yield (
+        "A pane with the focus",
+        [
+            ("Up, Down, Home, End", "Scroll; at the end it follows"),
+            ("[ and ], Enter", "Mark a citation; open its passage"),
+            ("1 to 9", "In Ask: open the passage of that number; a click on [n] does, too"),
+        ],
+    )
+    yield "Status line", list(FIGURES)
+
+
+def _keys(key: Key) -> str:
+    return " or ".join(shown_key(name) for name in key.keys.split(","))

@@ -75,13 +75,8 @@ class AgentsView(View):
         self._next()
 
     def _next(self) -> None:
-        if self._run is not None and not self._run.ended.done():
-            self.text.note(f"{len(self._waiting)} more waiting")
-            return
-        if not self._waiting:
-            return
-        if self.model is None:
-            self.text.note("waiting for a model")
+        busy = self._run is not None and not self._run.ended.done()
+        if busy or not self._waiting or self.model is None:
             return
         task, places = parse_task(self._waiting.pop(0))
         if not task:
@@ -156,7 +151,14 @@ class AgentsView(View):
         self._run.cancel()
         return True
 
-    def stop_all(self) -> None:
+    def stop_all(self) -> int:
         """Stop the run and forget the tasks that wait."""
+        dropped = len(self._waiting)
         self._waiting.clear()
         self.stop()
+        return dropped
+
+    @property
+    def waiting(self) -> int:
+        """Tasks behind the one that runs."""
+        return len(self._waiting)

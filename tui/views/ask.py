@@ -103,7 +103,6 @@ class AskView(View):
         if not self._waiting:
             return
         if self._asking is not None or self.model is None:
-            self.answer.note("waiting for a model" if self.model is None else f"{len(self._waiting)} more waiting")
             return
         question = self._waiting.popleft()
         self.lanes.clear()
@@ -206,11 +205,18 @@ class AskView(View):
                 return True
         return False
 
-    def stop_all(self) -> None:
+    def stop_all(self) -> int:
         """Stop everything that runs here."""
+        dropped = len(self._waiting)
         self._waiting.clear()
         for run in self._runs.values():
             run.cancel()
+        return dropped
+
+    @property
+    def waiting(self) -> int:
+        """Questions behind the one that is answered."""
+        return len(self._waiting)
 
     def on_stream_pane_citation(self, event: StreamPane.Citation) -> None:
         """Open the passage behind ``[n]``."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from agents.events import RunEnded, Saved, StepEvent, StepQueued
 from agents.requests import Chat, Lane, Message
+from tui.safe import safe_line
 from tui.views.view import View
 from tui.widgets.compare_pane import ComparePane
 from tui.widgets.stream_pane import StreamPane
@@ -41,6 +42,7 @@ class CompareView(View):
         self._lanes: dict[str, ComparePane] = {}
         self._starting: deque[ComparePane] = deque()
         self._panes: list[ComparePane] = []
+        self._reason: str | None = None
         self._empty = StreamPane(empty="Looking for models: what is configured, OPENAI_API_KEY, Ollama, else the embedded one.")
 
     def compose(self) -> ComposeResult:
@@ -76,24 +78,27 @@ class CompareView(View):
         self._empty.display = False
         self.mount(pane)
         if len(self._panes) == 1:
-            self.call_after_refresh(self.mark_pane, 0)
+            pane.add_class("-marked")
+            pane.pane.add_class("-marked")
         self._arrange()
         return True
 
-    def remove_marked(self) -> None:
-        """Take the marked pane away, stopping what it runs; the last one stays."""
+    def remove_marked(self) -> bool:
+        """Take the marked pane away, stopping what it runs; False when it is the last one, which stays."""
         marked = self._marked()
         if marked is None or len(self._panes) == 1:
-            return
+            return False
         if marked.running is not None and self._run is not None:
             self._run.cancel(marked.running)
         self._panes.remove(marked)
         marked.remove()
         self.mark_pane(0)
         self._arrange()
+        return True
 
     def unusable(self, reason: str) -> None:
         """Say why there are no panes."""
+        self._reason = reason
         self._empty.set_text(reason)
 
     def new_conversation(self) -> None:
@@ -107,12 +112,14 @@ class CompareView(View):
 
     def submit(self, text: str) -> None:
         """Send the prompt to every pane, or queue it behind the turn that runs."""
+        if self._reason is not None:
+            self.notify(safe_line(f"not sent: {self._reason}", 300), severity="error", markup=False)
+            return
         self._waiting.append(text)
         self._next()
 
     def _next(self) -> None:
         if self._run is not None or not self._waiting or not self._panes:
-            self._tell_waiting()
             return
         text = self._waiting.popleft()
         system = self.workspace.settings.defaults.system
@@ -125,11 +132,6 @@ class CompareView(View):
         self._run = self.feed.submit(Chat(lanes=tuple(lanes), use_cache=self.workspace.settings.defaults.cache), self)
         for pane in self._panes:
             pane.answering(self._run)
-        self._tell_waiting()
-
-    def _tell_waiting(self) -> None:
-        if self._panes and self._waiting:
-            self._panes[0].note(f"{len(self._waiting)} more waiting")
 
     def handle(self, event: AnyEvent) -> None:
         """Route a step's events to its pane; at the run's end start the next prompt."""
@@ -137,6 +139,8 @@ class CompareView(View):
             case StepQueued(step=step) if self._starting:
                 pane = self._lanes[step] = self._starting.popleft()
                 pane.handle(event)
+                if pane not in self._panes and self._run is not None:
+                    self._run.cancel(step)  # taken away between the prompt and this
             case StepEvent(step=step) if step in self._lanes:
                 self._lanes[step].handle(event)
             case RunEnded(run=run, error=error):
@@ -174,12 +178,18 @@ class CompareView(View):
                 return True
         return False
 
-    def stop_all(self) -> None:
+    def stop_all(self) -> int:
         """Stop the turn that runs and forget the prompts that wait."""
+        dropped = len(self._waiting)
         self._waiting.clear()
         if self._run is not None:
             self._run.cancel()
-        self._tell_waiting()
+        return dropped
+
+    @property
+    def waiting(self) -> int:
+        """Prompts behind the turn that runs."""
+        return len(self._waiting)
 
     def on_resize(self, event: events.Resize) -> None:
         """Give the grid as many columns as read well."""

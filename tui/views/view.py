@@ -47,8 +47,13 @@ class View(Container):
         """Stop what is marked, keeping its text; return whether there was anything to stop."""
         raise NotImplementedError
 
-    def stop_all(self) -> None:
-        """Stop everything this view runs."""
+    def stop_all(self) -> int:
+        """Stop everything this view runs; return how many prompts waited and are not sent now."""
+        raise NotImplementedError
+
+    @property
+    def waiting(self) -> int:
+        """How many prompts wait behind what runs."""
         raise NotImplementedError
 
     def panes(self) -> list[StreamPane]:

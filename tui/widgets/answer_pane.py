@@ -61,7 +61,9 @@ class AnswerPane(Vertical):
     def idle(self) -> None:
         """Forget the last step and its figures."""
         self.step, self._first, self._shown, self._error = None, None, 0, None
-        self.change(state="idle", note="", ttft=None, rate=None, tokens=None, estimated=False, cached=False, joined=False)
+        self.change(
+            state="idle", note="", ttft=None, rate=None, tokens=None, estimated=False, cached=False, joined=False, limited=False
+        )
 
     def put(self, text: str) -> None:
         """Add ``text`` at the end."""
@@ -133,8 +135,6 @@ class AnswerPane(Vertical):
         if event.error:
             self._error = event.error
             self.paragraph(f"✗ {event.error}\n")
-        elif event.finish == "length":
-            self.note("cut at the output limit")
         elif event.outcome == "cancelled":
             self.note("text kept")
         self.change(
@@ -145,6 +145,7 @@ class AnswerPane(Vertical):
             estimated=bool(usage and usage.estimated),
             cached=event.cached,
             joined=event.joined,
+            limited=event.finish == "length",
         )
 
     def flush(self, now: float) -> None:

@@ -47,6 +47,8 @@ class PaneState:
     """Whether ``rate`` and ``tokens`` are estimates."""
     cached: bool = False
     joined: bool = False
+    limited: bool = False
+    """Whether the answer ended at the output limit, and not because it was complete."""
 
 
 class PaneHeader(Widget):
@@ -80,20 +82,20 @@ class PaneHeader(Widget):
     def update(self, state: PaneState) -> None:
         """Show ``state``. It may be changed afterwards: :meth:`flush` looks at it again."""
         self._state = state
-        if self._urgent() != self._drawn[:4]:
+        if self._urgent() != self._drawn[:5]:
             self._draw()
 
     def flush(self, now: float) -> None:
         """Draw what changed, figures at most five times a second; ``now`` in seconds of any steady clock."""
         urgent = self._urgent()
         changed = (*urgent, *self._figures()) != self._drawn
-        if changed and (urgent != self._drawn[:4] or now - self._drawn_at >= _REDRAW_EVERY):
+        if changed and (urgent != self._drawn[:5] or now - self._drawn_at >= _REDRAW_EVERY):
             self._drawn_at = now
             self._draw()
 
     def _urgent(self) -> tuple[object, ...]:
         state = self._state
-        return (state.title, state.state, state.note, state.cached)
+        return (state.title, state.state, state.note, state.cached, state.limited)
 
     def _figures(self) -> tuple[object, ...]:
         state = self._state
@@ -109,6 +111,7 @@ class PaneHeader(Widget):
         state = self._state
         about = "≈" if state.estimated else ""
         parts = (
+            "at the output limit" if state.limited else "",
             "cached" if state.cached else "",
             "" if state.ttft is None else f"TTFT {state.ttft:.2f} s" if state.ttft < 10 else f"TTFT {state.ttft:.0f} s",
             "" if state.rate is None else f"{about}{state.rate:.0f} tok/s",
@@ -119,6 +122,8 @@ class PaneHeader(Widget):
 
     def render(self) -> RenderResult:
         """Return the line: title on the left, state and as many figures as fit on the right."""
+        if not self.is_attached:  # a frame that was under way when the pane was taken away
+            return Content("")
         glyph, word, tone = _STATES.get(self._state.state, ("?", safe_line(self._state.state, 20), "muted"))
         status = f"{glyph} {word}"
         title = safe_line(self._state.title, 200)

@@ -9,7 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from agents.events import Found, Log, Saved, StepEnded, StepEvent, StepQueued, StepStarted
-from tui.figures import seconds, short_place
+from tui.figures import cut, seconds, short_place
 from tui.safe import safe_line
 
 _WORDS = {
@@ -46,6 +46,7 @@ class SourceLanes(Widget):
         self._dirty = False
         self._now = 0.0
         self._drawn = 0.0
+        self.display = False
 
     def clear(self) -> None:
         """Forget the last question's lanes."""
@@ -56,6 +57,7 @@ class SourceLanes(Widget):
         """Take one event of a source's or the merge's step."""
         self._dirty = True
         if isinstance(event, StepQueued):
+            self.display = True
             self._lanes[event.step] = _Lane(safe_line(event.name, 40), began=event.at)
             return
         lane = self._lanes.get(event.step or "")
@@ -97,7 +99,7 @@ class SourceLanes(Widget):
         for lane in self._lanes.values():
             text, tone = self._cell(lane, y, each - 1)
             style = self.get_component_rich_style(f"lanes--{tone}")
-            segments += Strip([Segment(text, style)]).adjust_cell_length(each - 1, self.rich_style).crop(0, each - 1)
+            segments += Strip([Segment(cut(text, each - 1), style)]).adjust_cell_length(each - 1, self.rich_style)
             segments.append(Segment(" ", self.rich_style))
         return Strip(segments).adjust_cell_length(width, self.rich_style).crop(0, width)
 

@@ -11,6 +11,8 @@ from tui.figures import gib, percent, seconds
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agents.workspace import Workspace
 
 _LAG_ALARM = 0.05
@@ -19,9 +21,10 @@ _LAG_ALARM = 0.05
 class StatusLine(Widget):
     """Reads figures on a clock and draws them; holds none of its own."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, waiting: Callable[[], int]) -> None:
         super().__init__()
         self._workspace = workspace
+        self._waiting = waiting
         self.notice = ""
         """One line that stands before the figures: what is being opened, or what went wrong."""
 
@@ -37,7 +40,9 @@ class StatusLine(Widget):
         late = lag.p99 is not None and lag.p99 > _LAG_ALARM
         estimate = "≈" if figures.tokens_per_second_estimated and figures.tokens_per_second else ""
         rate = "–" if figures.tokens_per_second is None else f"{estimate}{figures.tokens_per_second:.0f}"
+        waiting = self._waiting()
         return [
+            *([("prompts waiting", str(waiting), "$accent")] if waiting else []),
             ("queue", str(sum(load.depth for load in loads)), ""),
             ("in flight", str(sum(load.in_flight for load in loads)), ""),
             ("tok/s", rate, ""),

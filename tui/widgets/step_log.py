@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.message import Message
@@ -23,7 +24,7 @@ from agents.events import (
     StepQueued,
     StepStarted,
 )
-from tui.figures import NONE, short_name
+from tui.figures import NONE, cut, short_name
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ _STATES = {
     "failed": ("✗", "failed"),
     "cancelled": ("■", "stopped"),
 }
+_LEAST_NOTE = 12
+"""Cells under which a note tells nothing."""
 _BAD = {"cut", "late", "failed"}
 
 
@@ -243,7 +246,9 @@ class StepLog(Widget, can_focus=True):
         moments = (row.queued, row.started, row.first, row.ended)
         times = "".join(f"{self._time(moment):>{6 if at else 7}}" for at, moment in enumerate(moments))
         label = "  " * row.depth + row.label + (f" ({row.attempts} attempts)" if row.attempts > 1 else "")
-        note = f"  {row.note}" if row.note else ""
+        room = name - cell_len(label) - 2
+        note = f"  {cut(row.note, room)}" if row.note and room >= _LEAST_NOTE else ""
+        label = cut(label, name)
         left = Strip([Segment(label, self.rich_style + base), Segment(note, self._style("dim") + base)])
         segments = [
             Segment("▸" if row.step == self._cursor else " ", self._style(tone) + base),
