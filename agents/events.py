@@ -177,7 +177,8 @@ class StepEnded(StepEvent, frozen=True, kw_only=True, tag="step_ended"):
 
     outcome: Outcome
     finish: str | None = None
-    """The server's finish reason: ``stop``, ``length``, ``content_filter``, ``tool_calls``; ``None`` if none was seen."""
+    """The server's finish reason: ``stop``, ``length``, ``content_filter``, ``tool_calls``, ``function_call``, or ``other`` for one
+    that is none of these; ``None`` if none was seen."""
     error: str | None = None
     """One line that says what happened and what to do."""
     error_kind: str | None = None

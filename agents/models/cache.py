@@ -73,10 +73,10 @@ class AnswerCache:
         """
         if answer.finish not in _CACHEABLE:
             return
-        body = msgspec.msgpack.encode(_Body(answer.text, answer.finish, answer.usage))
         now = time.time()
         # The person has the answer already, and the journal tells of a disk that takes nothing.
         with suppress(Exception):
+            body = msgspec.msgpack.encode(_Body(answer.text, answer.finish, answer.usage))
             await self._store.put(key, body, now=now, ttl=self._ttl)
             if not self._pruned:
                 self._pruned = True

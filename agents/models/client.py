@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessageParam
 
     from agents.models.discovery import Target
+    from agents.models.turns import Turn
     from agents.requests import ModelCall
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -53,6 +54,9 @@ class _Model(msgspec.Struct):
 
 class _ModelList(msgspec.Struct):
     data: list[_Model]
+
+
+_LONGEST_NAME = 200
 
 
 class _Vector(msgspec.Struct):
@@ -108,12 +112,14 @@ async def _bounded(response: httpx2.Response) -> bytes:
 
 class EndpointClient:
     """Calls one endpoint. There is one for each endpoint as long as the process lives; :meth:`close` ends it.
+    ``turn`` is shared by all.
 
     Making one reads certificates from disk: do it off the loop.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, turn: Turn) -> None:
         self.target = target
+        self._turn = turn
         address = _checked(target)
         self.failures = Failures(target.name, address, target.key, target.key_name)
         key = self._checked_key()
@@ -178,6 +184,8 @@ class EndpointClient:
 
     def _late(self, watch: Watch) -> CallError:
         timeouts = self.target.endpoint.timeout
+        # A call that had all its time is not given as much again.
+        retryable = watch.expired != "total"
         match watch.expired:
             case "idle":
                 text, setting = f"no text for {timeouts.idle:g} s", "idle"
@@ -185,7 +193,7 @@ class EndpointClient:
                 text, setting = f"not finished after {timeouts.total:g} s", "total"
             case _:
                 text, setting = f"no text within {timeouts.first_token:g} s", "first_token"
-        return self.failures.make("timeout", f"{text} (endpoints.{self.target.name}.timeout.{setting})", retryable=True)
+        return self.failures.make("timeout", f"{text} (endpoints.{self.target.name}.timeout.{setting})", retryable=retryable)
 
     async def _read(self, call: ModelCall, reader: ChatReader, watch: Watch, write: Callable[[str], None]) -> None:
         thought = size = 0
@@ -195,6 +203,7 @@ class EndpointClient:
                 for piece in reader.feed(data):
                     watch.touch()
                     write(piece)
+                await self._turn.breathe()
                 if reader.thought != thought:
                     thought = reader.thought
                     watch.touch()
@@ -255,9 +264,11 @@ class EndpointClient:
 
         body = await self._short(self._openai.models.with_streaming_response.list(), seconds)
         try:
-            return tuple(model.id for model in msgspec.json.decode(body, type=_ModelList).data)
+            names = (model.id for model in msgspec.json.decode(body, type=_ModelList).data)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise self.failures.make("protocol", "its /models is not a list of models: does base_url end in /v1?") from None
+        key = self.target.key
+        return tuple(name for name in names if 0 < len(name) <= _LONGEST_NAME and (not key or key not in name))
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """Return one vector for each text, in order."""

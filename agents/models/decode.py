@@ -70,6 +70,10 @@ class _Chunk(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Chunk).decode
 
 
+_FINISHES = frozenset({"stop", "length", "content_filter", "tool_calls", "function_call"})
+_MOST_TOKENS = 2**53
+
+
 class ChatReader:
     """Reads one streamed chat completion: bytes in, pieces of text out, and at the end a finish reason or none."""
 
@@ -168,11 +172,11 @@ class ChatReader:
             elif delta.refusal:
                 text += delta.refusal
             if choice.finish_reason:
-                self.finish = choice.finish_reason
+                self.finish = _finish(choice.finish_reason)
         usage = chunk.usage
         if usage is not None:
             cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
-            self.usage = Usage(input=usage.prompt_tokens, output=usage.completion_tokens, cached=cached or 0)
+            self.usage = _usage(usage.prompt_tokens, usage.completion_tokens, cached or 0)
         if self._half and text:
             text = self._join(text)
         return self._count(text) if text else ""
@@ -224,15 +228,26 @@ class ChatReader:
                 self.thought += bool(delta.get("reasoning_content") or delta.get("reasoning"))
             finish = choice.get("finish_reason")
             if finish:
-                self.finish = str(finish)
+                self.finish = _finish(str(finish))
         usage = value.get("usage")
         if isinstance(usage, dict):
             counted, given = usage.get("prompt_tokens"), usage.get("completion_tokens")
             if isinstance(counted, int) and isinstance(given, int):
-                self.usage = Usage(input=counted, output=given)
+                self.usage = _usage(counted, given, 0)
         if text and (self._half or not text.isascii()):
             text = self._join(text)
         return self._count(text) if text else ""
+
+
+def _finish(reason: str) -> str:
+    """Return a finish reason that is known, else ``other``: a server's own words belong into no database and on no screen."""
+    return reason if reason in _FINISHES else "other"
+
+
+def _usage(given: int, made: int, cached: int) -> Usage | None:
+    """Return the counts, or nothing when one of them cannot be a number of tokens."""
+    possible = all(0 <= count <= _MOST_TOKENS for count in (given, made, cached))
+    return Usage(input=given, output=made, cached=cached) if possible else None
 
 
 def _text_of(content: object) -> str:

@@ -19,6 +19,7 @@ from agents.models.discovery import EMBEDDED, EMBEDDED_MODEL, Target, answers, p
 from agents.models.embedded import EmbeddedModel
 from agents.models.flights import Flight
 from agents.models.names import parse_model
+from agents.models.turns import Turn
 from agents.requests import Message, ModelCall, ModelRef, Params
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Models:
         self._clock = clock
         self._cache = None if cache is None else AnswerCache(cache, settings.defaults.cache_ttl)
         self._gates = {name: _Gate(target, clock) for name, target in targets(settings, self._environ).items()}
+        self._turn = Turn()
         self._flights: dict[str, Flight] = {}
         self._chance = random.Random()
         self._tasks: dict[asyncio.Task[None], Flight] = {}
@@ -193,7 +195,7 @@ class Models:
             client = gate.client
             if client is not None and client.target == target:
                 return client
-            gate.client = await asyncio.to_thread(_make_client, target)
+            gate.client = await asyncio.to_thread(_make_client, target, self._turn)
             if client is not None:
                 await client.close()
             return gate.client
@@ -268,10 +270,10 @@ class Models:
         return ref
 
 
-def _make_client(target: Target) -> EndpointClient:
+def _make_client(target: Target, turn: Turn) -> EndpointClient:
     from agents.models.client import EndpointClient
 
-    return EndpointClient(target)
+    return EndpointClient(target, turn)
 
 
 def _shown(base_url: str) -> str:

@@ -161,3 +161,17 @@ def test_reasoning_counts_as_life_but_not_as_text() -> None:
     reader = ChatReader()
     assert reader.feed(b'data: {"choices":[{"delta":{"reasoning_content":"hm"}}]}\n\n') == []
     assert (reader.thought, reader.pieces) == (1, 0)
+
+
+@pytest.mark.parametrize("count", [-1, 2**53 + 1, 10**30])
+def test_a_count_that_no_tokens_can_have_is_no_usage(count: int) -> None:
+    reader = ChatReader()
+    reader.feed(b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n')
+    reader.feed(b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":%d}}\n\n' % count)
+    assert (reader.finish, reader.usage, reader.failure) == ("stop", None, None)
+
+
+def test_a_finish_reason_in_a_server_s_own_words_is_other() -> None:
+    reader = ChatReader()
+    reader.feed(b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop Bearer sk-1 \\u001b]52;c;x"}]}\n\n')
+    assert reader.finish == "other"
