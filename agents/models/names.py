@@ -42,10 +42,13 @@ def _nearest(key: str) -> str:
 
 
 def _params(text: str, values: dict[str, str]) -> Params:
-    try:
-        params = msgspec.convert(values, Params, strict=False)
-    except msgspec.ValidationError as error:
-        raise InputError(f"{text!r}: {error}") from None
+    for key, value in values.items():
+        try:
+            msgspec.convert({key: value}, Params, strict=False)
+        except msgspec.ValidationError:
+            kind = "a whole number" if key in {"max_tokens", "seed"} else "a number"
+            raise InputError(f"{text!r}: {key} must be {kind}, not {value!r}") from None
+    params = msgspec.convert(values, Params, strict=False)
     for key, least in (("temperature", 0.0), ("top_p", 0.0), ("max_tokens", 1)):
         value = getattr(params, key)
         if value is not None and not (math.isfinite(value) and value >= least):
