@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agents.events import FirstToken, Log, Retried, RunEnded, RunStarted, StepEnded, StepQueued, StepStarted, Text
 from tui.commands import arguments
+from tui.commands.answers import stopped
 
 if TYPE_CHECKING:
     import argparse
@@ -110,6 +111,8 @@ class AgentPrinter:
                 await self._end(event)
             case StepStarted() | FirstToken() | Log() | Retried() | StepEnded():
                 await self._tell(event)
+                if isinstance(event, StepEnded) and self._is_report(event.step) and (reason := stopped(event)):
+                    self._terminal.complain(f"the report: {reason}")
 
     def _is_report(self, step: str) -> bool:
         queued = self._steps.get(step)
@@ -126,7 +129,8 @@ class AgentPrinter:
             case Retried(reason=reason, delay=delay):
                 words = f"{reason}; again in {delay:.1f} s"
             case StepEnded():
-                words = f"{event.outcome} after {event.timings.busy:.2f} s{f': {event.error}' if event.error else ''}"
+                limit = " at the output limit" if event.finish == "length" and event.outcome == "done" else ""
+                words = f"{event.outcome}{limit} after {event.timings.busy:.2f} s{f': {event.error}' if event.error else ''}"
         step = self._steps.get(event.step)
         if self._printing and step is not None:
             await self._break_line()

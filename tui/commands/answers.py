@@ -96,11 +96,8 @@ class Answers:
             if end.outcome != "cancelled":
                 endpoint = lane.name.partition("/")[0]
                 self._terminal.complain(f"{lane.name}: {(end.error or end.outcome).removeprefix(f'{endpoint}: ')}")
-        elif end.finish == "length":
-            count = f" at {end.usage.output} tokens" if end.usage and not end.usage.estimated else ""
-            self._terminal.complain(f"{lane.name}: the answer was stopped{count}; --max-tokens raises the limit")
-        elif end.finish == "content_filter":
-            self._terminal.complain(f"{lane.name}: the server's content filter stopped the answer")
+        elif reason := stopped(end):
+            self._terminal.complain(f"{lane.name}: {reason}")
         if self._terminal.live and end.outcome == "done" and self._printing:
             self._terminal.note(f"{lane.name}: {figures(end)}")
 
@@ -115,6 +112,16 @@ class Answers:
         state = f"{lane.length:,} characters" if lane.length else lane.state
         more = f" (+{len(open_lanes) - 1} more)" if len(open_lanes) > 1 else ""
         self._terminal.status(f"{lane.name}: {state}, {time.monotonic() - self._began:.0f} s{more}")
+
+
+def stopped(end: StepEnded) -> str | None:
+    """Return what ended an answer before the model did, or ``None`` where nothing did and where its error tells."""
+    if end.outcome == "done" and end.finish == "length":
+        count = f" at {end.usage.output} tokens" if end.usage and not end.usage.estimated else ""
+        return f"the answer was stopped{count}; --max-tokens raises the limit"
+    if end.outcome == "done" and end.finish == "content_filter":
+        return "the server's content filter stopped the answer"
+    return None
 
 
 def figures(end: StepEnded) -> str:

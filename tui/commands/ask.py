@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agents.events import Found, Log, StepEnded, StepQueued, Text
 from tui.commands import arguments
+from tui.commands.answers import stopped
 
 if TYPE_CHECKING:
     import argparse
@@ -109,6 +110,9 @@ class AskPrinter:
                 self._status(f"{step.name}: {message}")
             case StepEnded() if step.kind == "source":
                 self._source(step, event)
+            case StepEnded() if reason := stopped(event):
+                await self.finish()
+                self._terminal.complain(f"{step.lane}: {reason}")
             case _:
                 self._status(self._waiting())
 
@@ -132,4 +136,5 @@ class AskPrinter:
     async def finish(self) -> None:
         """End the answer's last line."""
         if self._last not in {"", "\n"}:
+            self._last = "\n"
             await self._terminal.write("\n")

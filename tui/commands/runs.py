@@ -126,7 +126,8 @@ def _heading(step: StepRow) -> str:
     from agents.events import Timings, Usage
     from tui.terminal import one_line
 
-    parts = [step.outcome or "running"]
+    limit = {"length": " at the output limit", "content_filter": " by the server's content filter"}.get(step.finish or "", "")
+    parts = [f"{step.outcome}{limit if step.outcome == 'done' else ''}" if step.outcome else "running"]
     if step.cached:
         parts.append("from the cache")
     if step.usage:

@@ -7,8 +7,10 @@ import msgspec
 
 from agents.events import AnyEvent, Saved
 from tests.servers.paced import words
+from tests.tui.commands.process import SECRET
 
 if TYPE_CHECKING:
+    from tests.servers.faults import FaultServer
     from tests.servers.paced import PacedServer
     from tests.tui.commands.process import Home
 
@@ -76,6 +78,26 @@ async def test_the_agent_tells_its_steps_beside_its_report(home: Home, paced: Pa
     assert sum("summarise" in line and "started" in line for line in log) == 3
     assert "; sum of its steps: " in log[-1]
     assert "\x1b" not in done.stderr
+
+
+async def test_an_answer_that_met_the_output_limit_is_said_to_have_wherever_it_is_told(home: Home, faults: FaultServer) -> None:
+    notes(home)
+    model = ("-m", "bad/finish-length")
+
+    async def told(*line: str) -> list[str]:
+        done = await asyncio.to_thread(home.run, *line, *model, BAD_KEY=SECRET)
+        assert done.returncode == 0, done
+        return done.stderr.splitlines()
+
+    limit = "the answer was stopped; --max-tokens raises the limit"
+    assert await told("run", "hi") == [f"stretto: bad/finish-length: {limit}"]
+    shown = await asyncio.to_thread(home.run, "runs", "show", "last")
+    assert "model bad/finish-length: done at the output limit, about 1 tokens" in shown.stdout
+    await asyncio.to_thread(home.run, "library", "add", "notes")
+    assert await told("ask", "When is the rent due?") == [f"stretto: bad/finish-length: {limit}"]
+    log = await told("agent", "research", "Sum up", "notes/rent.md")
+    assert f"stretto: the report: {limit}" in log
+    assert sum("done at the output limit after" in line for line in log) == 2
 
 
 async def test_models_are_listed_with_what_is_wrong_beside_them(home: Home, paced: PacedServer) -> None:
