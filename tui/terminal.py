@@ -33,6 +33,8 @@ class Terminal:
         self.out_is_terminal = _is_terminal(sys.stdout)
         self.live = _is_terminal(sys.stderr) and os.environ.get("TERM", "dumb") != "dumb"
         """Whether a line that is redrawn makes sense on standard error."""
+        self.shared = _is_same(sys.stdout, sys.stderr)
+        """Whether standard output and standard error end up between each other: in one terminal, one pipe or one file."""
         self._status = ""
         self._drawn = 0.0
         self._said: set[str] = set()
@@ -162,6 +164,13 @@ def _unwritable(error: OSError) -> Exception:
 
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
+
+
+def _is_same(one: TextIO | None, other: TextIO | None) -> bool:
+    try:
+        return one is not None and other is not None and os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError):  # one of them was closed, or replaced by an object in memory
+        return False
 
 
 async def _ready(file: int) -> None:

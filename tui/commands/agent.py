@@ -133,7 +133,7 @@ class AgentPrinter:
                 words = f"{event.outcome}{limit} after {event.timings.busy:.2f} s{f': {event.error}' if event.error else ''}"
         step = self._steps.get(event.step)
         if self._printing and step is not None:
-            await self._break_line()
+            await self._break_line(over=isinstance(event, StepEnded) and self._is_report(event.step))
             depth = "  " * self._depth(step)
             self._terminal.note(f"{event.at - self._began:7.2f} s  {depth}{step.name}: {' '.join(words.split())}")
 
@@ -141,15 +141,14 @@ class AgentPrinter:
         above = self._steps.get(step.parent or "")
         return 0 if above is None else 1 + self._depth(above)
 
-    async def _break_line(self) -> None:
-        """Keep the log out of the report's last line where both go to one terminal."""
-        if self._last not in {"", "\n"} and self._terminal.out_is_terminal:
+    async def _break_line(self, *, over: bool) -> None:
+        """End the report's last line once the report is ``over``, and before that where a line of the log would continue it."""
+        if self._last not in {"", "\n"} and (over or self._terminal.shared):
             self._last = "\n"
             await self._terminal.write("\n")
 
     async def _end(self, ended: RunEnded) -> None:
         if not self._printing:
             return
-        if self._last not in {"", "\n"}:
-            await self._terminal.write("\n")
-        self._terminal.note(f"{ended.outcome} in {ended.wall:.2f} s; sum of its steps: {ended.busy:.2f} s")
+        await self._break_line(over=True)
+        self._terminal.note(f"{ended.outcome}: wall {ended.wall:.2f} s, sum of its steps {ended.busy:.2f} s")

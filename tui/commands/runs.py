@@ -97,7 +97,7 @@ async def _show(history: RunHistory, args: argparse.Namespace, terminal: Termina
             for event in page:
                 await terminal.write(f"{event.body}\n")
         return
-    took = _seconds(run.wall) + (f" (sum of its steps: {_seconds(run.busy)})" if run.busy is not None else "")
+    took = f"wall {_seconds(run.wall)}" + (f", sum of its steps {_seconds(run.busy)}" if run.busy is not None else "")
     await terminal.write(f"{run.kind} {run.id}, {_when(run)}: {run.outcome or 'running'}, {took}\n")
     await terminal.write(f"{_indented(run.prompt or run.title)}\n")
     if run.error:

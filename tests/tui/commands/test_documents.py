@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -76,8 +79,24 @@ async def test_the_agent_tells_its_steps_beside_its_report(home: Home, paced: Pa
     assert any(line.endswith("report: started") for line in log)
     assert any("library:none: failed after" in line for line in log)
     assert sum("summarise" in line and "started" in line for line in log) == 3
-    assert "; sum of its steps: " in log[-1]
+    assert re.fullmatch(r"done: wall [\d.]+ s, sum of its steps [\d.]+ s", log[-1])
+    shown = await asyncio.to_thread(home.run, "runs", "show", "last")
+    assert re.search(r"agent \w+, [-\d :]+: done, wall [\d.]+ s, sum of its steps [\d.]+ s\n", shown.stdout)
     assert "\x1b" not in done.stderr
+
+
+async def test_where_report_and_log_go_to_one_pipe_each_begins_on_a_line_of_its_own(home: Home, paced: PacedServer) -> None:
+    notes(home)
+    line = (sys.executable, "-m", "tui.main", "agent", "research", "Sum up", "notes/tides.md", "-m", "lab/paced-5-0")
+
+    def piped() -> str:
+        environ, out = home.environ(), subprocess.PIPE
+        return subprocess.run(line, stdout=out, stderr=subprocess.STDOUT, cwd=home.work, env=environ, text=True, check=True).stdout
+
+    lines = (await asyncio.to_thread(piped)).splitlines()
+    assert f"[1] Tides ({home.work / 'notes' / 'tides.md'})" in lines
+    assert re.fullmatch(r" +[\d.]+ s  report: done after [\d.]+ s", lines[-2])
+    assert lines[-1].startswith("done: wall ")
 
 
 async def test_an_answer_that_met_the_output_limit_is_said_to_have_wherever_it_is_told(home: Home, faults: FaultServer) -> None:
