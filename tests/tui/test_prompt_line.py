@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from textual import events, on
+from textual.app import App
+
+from tests.servers.paced import PacedServer
+from tests.tui.stage import stage
+from tui.widgets.prompt_line import PromptLine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from textual.app import ComposeResult
+    from textual.pilot import Pilot
+
+
+class Room(App[None]):
+    """A prompt line alone, and what was sent from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = PromptLine()
+        self.sent: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        yield self.line
+
+    @on(PromptLine.Sent)
+    def keep(self, event: PromptLine.Sent) -> None:
+        self.sent.append(event.text)
+
+
+@pytest.fixture
+async def pilot() -> AsyncIterator[Pilot[None]]:
+    room = Room()
+    async with room.run_test() as pilot:
+        room.line.focus()
+        await pilot.pause()
+        yield pilot
+
+
+def of(pilot: Pilot[None]) -> Room:
+    assert isinstance(pilot.app, Room)
+    return pilot.app
+
+
+async def send(pilot: Pilot[None], text: str) -> None:
+    of(pilot).line.value = text
+    await pilot.press("enter")
+
+
+async def test_enter_sends_the_line_without_the_blanks_around_it_and_a_blank_one_not_at_all(pilot: Pilot[None]) -> None:
+    await send(pilot, "  hello  ")
+    await send(pilot, "   ")
+    await send(pilot, "")
+    assert of(pilot).sent == ["hello"]
+    assert of(pilot).line.value == ""
+
+
+async def test_up_and_down_walk_through_what_was_sent_and_come_back_to_the_draft(pilot: Pilot[None]) -> None:
+    line = of(pilot).line
+    for text in ("one", "two", "two", "three"):
+        await send(pilot, text)
+    line.value = "a draft"
+    seen = []
+    for key in ("up", "up", "up", "up", "down", "down", "down", "down"):
+        await pilot.press(key)
+        seen.append(line.value)
+    assert seen == ["three", "two", "one", "one", "two", "three", "a draft", "a draft"]
+    assert line.cursor_position == len("a draft")
+
+
+async def test_an_earlier_prompt_can_be_changed_and_sent_and_the_draft_is_asked_for_no_more(pilot: Pilot[None]) -> None:
+    line = of(pilot).line
+    await send(pilot, "one")
+    await send(pilot, "two")
+    line.value = "draft"
+    await pilot.press("up", "up", "!", "enter")
+    assert of(pilot).sent == ["one", "two", "one!"]
+    await pilot.press("up")
+    assert line.value == "one!"
+    await pilot.press("down")
+    assert line.value == ""
+
+
+async def test_control_u_empties_the_line(pilot: Pilot[None]) -> None:
+    of(pilot).line.value = "much"
+    await pilot.press("ctrl+u")
+    assert of(pilot).line.value == ""
+
+
+@pytest.mark.parametrize("breaks", ["\n", "\r\n", "\r"])
+async def test_every_line_of_what_is_pasted_is_kept_and_sent(pilot: Pilot[None], breaks: str) -> None:
+    room = of(pilot)
+    room.line.value = "Read: "
+    room.line.cursor_position = 6
+    room.post_message(events.Paste(breaks.join(["one", "", "two  three", "four", ""])))
+    await pilot.pause()
+    assert room.sent == []
+    assert "\n" not in room.line.value
+    await pilot.press("!", "enter")
+    assert room.sent == ["Read: one\n\ntwo  three\nfour!"]
+    await pilot.press("up")
+    assert all(word in room.line.value for word in ("one", "two  three", "four!"))
+    await pilot.press("enter")
+    assert room.sent[1] == room.sent[0]
+
+
+async def test_a_paste_goes_where_the_cursor_is_and_in_place_of_what_is_selected(pilot: Pilot[None]) -> None:
+    room = of(pilot)
+    room.line.value = "one three"
+    room.line.cursor_position = 4
+    room.post_message(events.Paste("two "))
+    await pilot.pause()
+    assert room.line.value == "one two three"
+    room.line.select_all()
+    room.post_message(events.Paste("all new"))
+    await pilot.pause()
+    assert room.line.value == "all new"
+
+
+async def test_a_long_paste_is_kept_whole(pilot: Pilot[None]) -> None:
+    room = of(pilot)
+    text = "\n".join(f"line {number}" for number in range(2000))
+    room.post_message(events.Paste(text))
+    await pilot.pause()
+    await pilot.press("enter")
+    assert room.sent == [text]
+
+
+async def test_what_is_typed_right_behind_enter_is_the_next_line_even_when_all_keys_come_at_once(pilot: Pilot[None]) -> None:
+    room = of(pilot)
+    for key in ("a", "b", "enter", "c", "d", "enter", "e"):
+        room.post_message(events.Key(key, key if len(key) == 1 else None))
+    for _ in range(200):
+        if room.line.value == "e":
+            break
+        await asyncio.sleep(0.01)
+    assert room.sent == ["ab", "cd"]
+    assert room.line.value == "e"
+
+
+async def test_it_takes_keys_while_answers_stream(tmp_path: Path) -> None:
+    async with PacedServer() as server, stage(tmp_path, server.base_url, *["lab/paced-8000-100"] * 4, size=(160, 40)) as at:
+        prompt, panes = at.app.dashboard.prompt, at.app.dashboard.compare.answers
+        await at.until(lambda: len(panes) == 4)
+        await at.send("go")
+        await at.until(lambda: all(pane.state.state == "streaming" for pane in panes))
+        await at.press(*"next, one")
+        await at.until(lambda: "› next, one" in at.screen())
+        assert prompt.has_focus
+        assert not prompt.disabled
+        await at.press("backspace", "home", *"the ", "end", "enter")
+        await at.until(lambda: prompt.value == "")
+        await at.press("up")
+        assert prompt.value == "the next, on"
+        assert all(pane.state.state == "streaming" for pane in panes)
+        await at.press("f9")
+        await at.until(lambda: not at.app.workspace.engine.runs)
+
+
+async def test_what_is_typed_with_the_focus_in_a_pane_reaches_the_line(tmp_path: Path) -> None:
+    async with PacedServer() as server, stage(tmp_path, server.base_url, "lab/a") as at:
+        prompt, panes = at.app.dashboard.prompt, at.app.dashboard.compare.answers
+        await at.until(lambda: len(panes) == 1)
+        panes[0].pane.focus()
+        await at.settle()
+        assert not prompt.has_focus
+        await at.press(*"Hi there")
+        assert prompt.value == "Hi there"
+        assert prompt.has_focus
