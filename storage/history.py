@@ -39,6 +39,12 @@ _SEARCH = """
 """
 
 
+def ended_as(run: RunRow) -> str | None:
+    """Return how ``run`` ended, in a word for a person, or ``None`` while it runs: nobody cancelled a run whose process died."""
+    died = run.outcome == "cancelled" and (run.error or "").startswith("interrupted:")
+    return "interrupted" if died else run.outcome
+
+
 class RunHistory:
     """Reads the journal. Runs whose process died are ended here, as cancelled, the first time anyone looks."""
 

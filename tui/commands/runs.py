@@ -74,6 +74,7 @@ async def _execute(args: argparse.Namespace, locations: Locations, terminal: Ter
 async def _list(history: RunHistory, args: argparse.Namespace, terminal: Terminal) -> None:
     import msgspec
 
+    from storage.history import ended_as
     from tui.terminal import table
 
     runs = await history.list(args.limit)
@@ -82,13 +83,15 @@ async def _list(history: RunHistory, args: argparse.Namespace, terminal: Termina
             await terminal.write(f"{msgspec.json.encode(run).decode()}\n")
     elif runs:
         rows = [("run", "started", "kind", "ended", "took", "asked")]
-        rows += [(run.id, _when(run), run.kind, run.outcome or "running", _seconds(run.wall), _cut(run.title)) for run in runs]
+        rows += [(run.id, _when(run), run.kind, ended_as(run) or "running", _seconds(run.wall), _cut(run.title)) for run in runs]
         await terminal.write(f"{table(rows)}\n")
     else:
         terminal.note('There are no runs yet; try: stretto run "Hello"')
 
 
 async def _show(history: RunHistory, args: argparse.Namespace, terminal: Terminal) -> None:
+    from storage.history import ended_as
+
     run = await _find(history, args.run)
     if args.json:
         after = -1
@@ -98,10 +101,10 @@ async def _show(history: RunHistory, args: argparse.Namespace, terminal: Termina
                 await terminal.write(f"{event.body}\n")
         return
     took = f"wall {_seconds(run.wall)}" + (f", sum of its steps {_seconds(run.busy)}" if run.busy is not None else "")
-    await terminal.write(f"{run.kind} {run.id}, {_when(run)}: {run.outcome or 'running'}, {took}\n")
+    await terminal.write(f"{run.kind} {run.id}, {_when(run)}: {ended_as(run) or 'running'}, {took}\n")
     await terminal.write(f"{_indented(run.prompt or run.title)}\n")
     if run.error:
-        await terminal.write(f"  error: {run.error}\n")
+        await terminal.write(f"  error: {run.error.removeprefix('interrupted: ')}\n")
     for step in await history.steps(run.id):
         await terminal.write(f"\n{_heading(step)}\n")
         if step.text:

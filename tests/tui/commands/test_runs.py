@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+from tests.tui.commands.test_run import first_line
+
 if TYPE_CHECKING:
+    from tests.servers.paced import PacedServer
     from tests.tui.commands.process import Home
 
 
@@ -15,6 +19,18 @@ def test_a_journal_without_runs_says_how_to_begin(home: Home) -> None:
 def test_a_run_that_is_not_there_is_one_line(home: Home) -> None:
     assert "there is no run '0000'" in home.fault("runs", "show", "0000")
     assert "there are no runs yet" in home.fault("runs", "show", "last")
+
+
+async def test_a_run_whose_process_died_was_interrupted_and_not_cancelled(home: Home, paced: PacedServer) -> None:
+    with home.start("run", "hi", "-m", "lab/paced-2000-100") as process:
+        await asyncio.to_thread(first_line, process)
+        process.kill()
+        await asyncio.to_thread(process.wait, 20)
+    listed = await asyncio.to_thread(home.run, "runs", "list")
+    assert "  interrupted  " in listed.stdout.splitlines()[1]
+    shown = await asyncio.to_thread(home.run, "runs", "show", "last")
+    assert ": interrupted, wall " in shown.stdout.splitlines()[0]
+    assert "  error: stretto ended before this run did" in shown.stdout.splitlines()
 
 
 def test_a_data_folder_that_cannot_be_is_one_line(home: Home) -> None:
