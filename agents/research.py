@@ -69,7 +69,7 @@ class _Research:
             for task in preparing:
                 task.cancel()
         if not sources:
-            raise InputError(f"no place could be read: {'; '.join(f'{name}: {reason}' for name, reason in missing.values())}")
+            raise InputError(f"no place could be read: {'; '.join(map(str, missing.values()))}")
         await self._report([sources[place] for place in places if place in sources], [missing[p] for p in places if p in missing])
 
     async def _prepare(self) -> None:

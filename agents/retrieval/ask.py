@@ -36,6 +36,9 @@ class Missing(NamedTuple):
     name: str
     reason: str
 
+    def __str__(self) -> str:
+        return self.reason if self.reason.startswith(self.name) else f"{self.name} ({self.reason})"
+
 
 async def ask(run: Run, library: Library, models: Models) -> None:
     """Search every source at once, fuse what came in time, and let the model answer from it; what did not come is named."""
@@ -46,7 +49,8 @@ async def ask(run: Run, library: Library, models: Models) -> None:
         raise InputError(f"a question needs sources, and there are only {', '.join(SOURCES)}")
     if not request.paths and not await library.tables.exists(request.library):
         raise InputError(
-            f"there is no library {request.library!r} to ask: make it with `stretto library add PATH -l {request.library}`"
+            f"there is no library {request.library!r} to ask: make it with `stretto library add PATH -l {request.library}`, "
+            "or /add PATH in Ask"
         )
 
     def source(name: str, step: Step) -> Source:
@@ -128,7 +132,7 @@ def _merge(run: Run, rankings: dict[str, Sequence[Hit]], missing: list[Missing],
             raise InputError(f"no source answered: {'; '.join(f'{name} {reason}' for name, reason in missing)}")
         if not hits:
             step.write(f"Nothing was found in {', '.join(rankings)}. No model was asked.")
-            step.write("".join(f"\nNot searched: {name} ({reason})." for name, reason in missing))
+            step.write("".join(f"\nNot searched: {one}." for one in missing))
     return hits
 
 
@@ -149,6 +153,11 @@ def notes(text: str, sources: Sequence[tuple[str, str]], missing: Sequence[Missi
         lines.append(f"Not a passage: {numbers}. The model made these numbers up.")
     lines.append("Sources cited:" if checked.valid else "Sources (the model cited none; these are what it was given):")
     cited = checked.valid or range(1, len(sources) + 1)
-    lines += [f"[{number}] {sources[number - 1][0]} ({sources[number - 1][1]})" for number in cited]
-    lines += [f"Not searched: {name} ({reason})" for name, reason in missing]
+    lines += [f"[{number}] {_where(*sources[number - 1])}" for number in cited]
+    lines += [f"Not searched: {one}" for one in missing]
     return "\n\n" + "\n".join([NOTICE, *lines])
+
+
+def _where(title: str, place: str) -> str:
+    """Return a source as a person finds it; one without a title of its own is called by its place, which is said once."""
+    return place if place.startswith(title) else f"{title} ({place})"

@@ -8,7 +8,7 @@ import pytest
 from agents.errors import InputError
 from agents.events import Hit, Log, Place, StepEnded
 from agents.requests import Ask, Index
-from agents.retrieval.ask import NOTICE
+from agents.retrieval.ask import NOTICE, Missing, notes
 from tests.agents.retrieval.stage import MODEL, Stage, make_pdf, stage
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ async def test_citations_of_nothing_are_marked_and_none_are_invented(tmp_path: P
 @pytest.mark.parametrize(
     ("request_", "error"),
     [
-        (Ask(question="x", model=MODEL, library="none"), "there is no library 'none'"),
+        (Ask(question="x", model=MODEL, library="none"), "`stretto library add PATH -l none`, or /add PATH in Ask"),
         (Ask(question="x", model=MODEL, sources=()), "needs sources"),
         (Ask(question="x", model=MODEL, sources=("web",)), "only vector, keyword, files"),
     ],
@@ -226,3 +226,15 @@ async def test_a_path_that_is_not_there_is_named(tmp_path: Path, docs: Path) -> 
         told = await it.run(Ask(question="cats?", model=MODEL, sources=("files",), paths=(missing,)))
         assert told.ended.outcome == "failed"
         assert told.ended.error == f"no source answered: files failed: {missing} does not exist: check the path"
+
+
+def test_what_is_named_by_its_place_is_said_once() -> None:
+    missing = [Missing("/a", "/a does not exist"), Missing("files", "late: no answer")]
+    said = notes("x [1] [2] [3]", [("/docs/x", "/docs/x"), ("/docs/y", "/docs/y:3"), ("Z", "/docs/z")], missing)
+    assert said.splitlines()[4:] == [
+        "[1] /docs/x",
+        "[2] /docs/y:3",
+        "[3] Z (/docs/z)",
+        "Not searched: /a does not exist",
+        "Not searched: files (late: no answer)",
+    ]
