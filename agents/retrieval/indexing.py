@@ -49,7 +49,7 @@ class Indexing:
         self._told = self._began = run.clock()
 
     async def execute(self) -> None:
-        """Index everything; raises :class:`InputError` when not one place could be used."""
+        """Index everything; raises :class:`InputError` when the places gave nothing at all."""
         with self._run.step("tool", f"index {self._name}", lane="library") as step:
             self._step = step
             step.start()
@@ -62,9 +62,23 @@ class Indexing:
                     await self._ready.put(None)
             except ExceptionGroup as errors:
                 raise _first(errors) from None
-            await self._report()
-            if self._skipped and not (self._handled or self._unchanged):
-                raise InputError(f"nothing was indexed: {self._skipped[0].path}: {self._skipped[0].reason}")
+            fault = self._fault()
+            await self._report(fault)
+            if fault is not None:
+                raise InputError(fault)
+
+    def _fault(self) -> str | None:
+        """Return why nothing is in the library from these places, or ``None`` if something is. What it names is told no more."""
+        if self._handled or self._unchanged:
+            return None
+        if self._skipped:
+            telling = next((one for one in self._skipped if not one.reason.startswith(_EXPECTED)), self._skipped[0])
+            self._skipped.remove(telling)
+            more = f" (and {len(self._skipped):,} more passed over)" if self._skipped else ""
+            return f"nothing was indexed: {_line(telling)}{more}"
+        if not self._places:
+            return None
+        return f"nothing to read was found in {self._places[0] if len(self._places) == 1 else 'any of these places'}"
 
     async def _resolve(self) -> tuple[str, ...]:
         tables = self._library.tables
@@ -93,6 +107,8 @@ class Indexing:
         if usable:
             await self._library.tables.ensure(self._name, usable)
         await self._forget_gone(here, usable)
+        if self._places and len(places) > 1:  # of a single one the end of the run tells
+            await self._tell_empty((here, unusable), usable)
         self._unchanged = len(here) - len(changed)
         self._total = len(changed) + len(places) - len(paths)
         self._progress(force=True)
@@ -111,11 +127,23 @@ class Indexing:
 
     async def _forget_gone(self, here: set[str], roots: list[str]) -> None:
         """Remove the documents whose files are no longer there; a folder that cannot be read at all keeps its documents."""
-        folders = tuple(f"{root.rstrip('/')}/" for root in roots)
+        folders = tuple(map(_below, roots))
         known = self._known
         gone = await asyncio.to_thread(lambda: [uri for uri in known if uri not in here and uri.startswith(folders)])
         for start in range(0, len(gone), 200):
             self._removed += await self._library.tables.drop(self._name, gone[start : start + 200])
+
+    async def _tell_empty(self, met: tuple[set[str], set[str]], roots: list[str]) -> None:
+        """Say which of several added places have nothing in them; ``met`` are the files there and all that was passed over."""
+
+        def empty() -> list[str]:
+            below = {root: _below(root) for root in roots}
+            return [
+                root for root in roots if not any(path == root or path.startswith(below[root]) for paths in met for path in paths)
+            ]
+
+        for root in (await asyncio.to_thread(empty))[:_NAMED]:
+            self._step.log(f"nothing to read was found in {root}", "warning")
 
     def _hash_of(self, uri: str) -> str:
         known = self._known.get(uri)
@@ -242,10 +270,12 @@ class Indexing:
         rate = self._handled / max(now - self._began, 0.001)
         self._step.log(f"{self._handled:,}/{self._total:,} documents, {self._bytes / 1e6:.1f} MB, {rate:,.0f} documents/s")
 
-    async def _report(self) -> None:
+    async def _report(self, fault: str | None) -> None:
         # In a thread, like every pass over all files: there may be a hundred thousand, and the loop has a screen to draw.
         for line, level in await asyncio.to_thread(_passed_over, self._skipped):
             self._step.log(line, level)
+        if fault is not None and not self._removed:
+            return
         # Last, because a screen with room for one line keeps the last one.
         seconds = max(self._run.clock() - self._began, 0.001)
         self._step.log(
@@ -277,10 +307,20 @@ def _passed_over(skipped: list[Skipped]) -> list[tuple[str, Level]]:
     for reason, paths in sorted(expected.items(), key=lambda item: -len(item[1])):
         more = f" and {len(paths) - 5:,} more" if len(paths) > 5 else ""
         lines.append((f"passed over {len(paths):,}, {reason}: {', '.join(paths[:5])}{more}", "info"))
-    lines += [(f"passed over {one.path}: {one.reason}", "warning") for one in unexpected[:_NAMED]]
+    lines += [(f"passed over {_line(one)}", "warning") for one in unexpected[:_NAMED]]
     if len(unexpected) > _NAMED:
         lines.append((f"… and {len(unexpected) - _NAMED:,} more", "warning"))
     return lines
+
+
+def _line(skipped: Skipped) -> str:
+    """Return a file and why it was passed over; many a reason names the file itself."""
+    return skipped.reason if skipped.reason.startswith(skipped.path) else f"{skipped.path}: {skipped.reason}"
+
+
+def _below(folder: str) -> str:
+    """Return how the paths of everything in ``folder`` begin."""
+    return f"{folder.rstrip('/')}/"
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agents.errors import InputError
-from agents.events import Log, StepEnded, StepQueued
+from agents.events import Log, StepQueued
 from tui.commands import arguments
 
 if TYPE_CHECKING:
@@ -117,8 +117,6 @@ class IndexPrinter:
                     await self._terminal.write(f"{event.message}\n")
             case Log():
                 self._terminal.complain(event.message)
-            case StepEnded(outcome="failed") if event.step != self._root and event.error:
-                self._terminal.complain(event.error)
 
 
 async def _list(session: Session, args: argparse.Namespace) -> int:

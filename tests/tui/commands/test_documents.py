@@ -68,6 +68,24 @@ async def test_documents_that_cannot_be_are_one_line(home: Home) -> None:
     assert "there is no library 'none'" in await asyncio.to_thread(home.fault, "library", "remove", "--all", "-l", "none")
 
 
+async def test_what_gave_nothing_is_said_once_and_ends_with_1(home: Home, paced: PacedServer) -> None:
+    notes(home)
+    empty = home.work / "empty"
+    empty.mkdir()
+    assert await asyncio.to_thread(home.fault, "library", "add", "empty") == f"stretto: nothing to read was found in {empty}"
+    url = f"{paced.url}/nosuch"
+    line = await asyncio.to_thread(home.fault, "library", "add", url)
+    assert line.startswith(f"stretto: nothing was indexed: {url}")
+    assert line.count(url) == 1
+    done = await asyncio.to_thread(home.run, "library", "add", "notes", "empty", url)
+    assert done.returncode == 0
+    assert sorted(line.partition(url)[0] for line in done.stderr.splitlines()) == [
+        f"stretto: nothing to read was found in {empty}",
+        "stretto: passed over ",
+    ]
+    assert done.stdout.startswith("indexed 2 documents")
+
+
 async def test_the_agent_tells_its_steps_beside_its_report(home: Home, paced: PacedServer) -> None:
     notes(home)
     places = ("notes/tides.md", "notes/rent.md", "library:none", f"{paced.url}/pages/moon")
