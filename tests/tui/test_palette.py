@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from textual.command import CommandList, CommandPalette
+
+from tests.servers.paced import PacedServer
+from tests.tui.stage import Stage, stage
+from tui.keys import KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+HOSTILE = ("lab/[/x]", "lab/[@click=app.quit]x", "lab/[$primary]\x1b]0;t\x07\x9b31m\u202ez")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[PacedServer]:
+    async with PacedServer() as server:
+        yield server
+
+
+def offered(at: Stage) -> list[str]:
+    """Return the first line of every command in the list."""
+    found = at.app.screen.query_one(CommandList)
+    prompts = (found.get_option_at_index(index).prompt for index in range(found.option_count))
+    return [str(getattr(prompt, "plain", prompt)).split("\n")[0] for prompt in prompts]
+
+
+def is_open(at: Stage) -> bool:
+    return isinstance(at.app.screen, CommandPalette)
+
+
+async def palette(at: Stage, key: str = "ctrl+p") -> None:
+    await at.until(lambda: len(at.app.dashboard.compare.answers) > 0)
+    await at.press(key)
+    await at.until(lambda: is_open(at) and len(offered(at)) > 0)
+
+
+async def choose(at: Stage, title: str) -> None:
+    """Open the palette, type a command's name and press Enter on it."""
+    await palette(at)
+    await at.press(*title)
+    await at.until(lambda: offered(at)[:1] == [title])
+    await at.press("enter")
+    await at.until(lambda: not is_open(at))
+    await at.settle()
+
+
+@pytest.mark.parametrize("key", ["ctrl+p", "f10"])
+async def test_every_command_model_and_theme_is_offered(tmp_path: Path, server: PacedServer, key: str) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a", "lab/b,temperature=0.9") as at:
+        await palette(at, key)
+        expected = {entry.label for entry in KEYS if entry.action != "command_palette"}
+        expected |= {"Add pane: lab/a", "Add pane: lab/b,temperature=0.9", "Theme: stretto-dark", "Theme: stretto-light"}
+        await at.until(lambda: set(offered(at)) >= expected)
+        assert sorted(offered(at)) == sorted(expected)
+        await at.press("escape")
+        assert not is_open(at)
+
+
+async def test_commands_do_what_their_keys_do(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/paced-8000-100") as at:
+        compare = at.app.dashboard.compare
+        await choose(at, "Agents")
+        await at.until(lambda: at.app.dashboard.view.id == "agents")
+        await choose(at, "Ask")
+        await at.until(lambda: at.app.dashboard.view.id == "ask")
+        await choose(at, "Compare")
+        await at.until(lambda: at.app.dashboard.view.id == "compare")
+        await choose(at, "Add pane")
+        await at.until(lambda: len(compare.answers) == 2)
+        await choose(at, "Next pane")
+        await at.until(lambda: compare.answers[1].pane.has_class("-marked"))
+        await at.send("go")
+        await at.until(lambda: [pane.state.state for pane in compare.answers] == ["streaming", "streaming"])
+        await choose(at, "Stop")
+        await at.until(lambda: compare.answers[1].state.state == "cancelled")
+        assert compare.answers[0].state.state == "streaming"
+        await choose(at, "Remove pane")
+        await at.until(lambda: len(compare.answers) == 1)
+        await choose(at, "New")
+        await at.until(lambda: compare.answers[0].pane.text == "" and not at.app.workspace.engine.runs)
+        await choose(at, "Theme: stretto-light")
+        await at.until(lambda: at.app.theme == "stretto-light")
+        await choose(at, "Help")
+        await at.until(lambda: "Keys and figures" in at.screen())
+
+
+async def test_one_can_leave_by_name(tmp_path: Path, server: PacedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[bool] = []
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        monkeypatch.setattr(at.app, "exit", lambda: left.append(True))
+        await choose(at, "Quit")
+        await at.until(lambda: left == [True])
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("model", HOSTILE)
+async def test_a_model_whose_name_is_markup_is_a_name_and_nothing_else(tmp_path: Path, server: PacedServer, model: str) -> None:
+    async with stage(tmp_path, server.base_url, model) as at:
+        await palette(at)
+        await at.until(lambda: any(title.startswith("Add pane: lab/[") for title in offered(at)))
+        await at.press(*"lab/[")
+        await at.until(lambda: offered(at) != [] and offered(at)[0].startswith("Add pane: lab/["))
+        shown = at.screen()
+        assert model.partition("\x1b")[0] in shown
+        assert not any(ord(char) < 32 or 127 <= ord(char) < 160 or char == "\u202e" for char in shown if char != "\n")
+        await at.click("Add pane: lab/[")
+        await at.until(lambda: len(at.app.dashboard.compare.answers) == 2)
+        assert at.app.is_running
+        assert not is_open(at)
