@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 PICTURES = Path(__file__).parent / "pictures"
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 180) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for ``condition``; the embedded model takes its own time."""
     for _ in range(int(seconds / 0.1)):
         await pilot.pause(0.1)
@@ -45,6 +46,10 @@ async def take(theme: str, size: tuple[int, int], suffix: str) -> None:
     """Walk through every screen once and keep each."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
+        documents = data / "stretto"
+        shutil.copytree(ROOT / "docs", documents / "docs", ignore=shutil.ignore_patterns("pictures", "*.py", "__pycache__"))
+        for name in ("README.md", "CHANGELOG.md"):
+            shutil.copy(ROOT / name, documents)
         settings = Settings(screen=Screen(theme=theme))
         locations = Locations(config=data / "config.toml", data=data / "data", themes=data / "themes")
         async with Workspace(settings, locations) as workspace:
@@ -58,9 +63,9 @@ async def take(theme: str, size: tuple[int, int], suffix: str) -> None:
                 await until(pilot, lambda: all(pane.state.state == "saved" for pane in compare.answers))
                 keep(app, f"compare{suffix}")
                 await pilot.press("f3")
-                await send(app, pilot, f"/add {ROOT / 'docs'}")
+                await send(app, pilot, f"/add {documents / 'docs'}")
                 ask = app.dashboard.ask
-                await until(pilot, lambda: ask.answer.state.state in {"done", "saved"})
+                await until(pilot, lambda: "indexed" in ask.answer.state.note)
                 await send(app, pilot, "What happens to a slow reader of the stream?")
                 await until(pilot, lambda: ask.answer.state.state == "saved")
                 keep(app, f"ask{suffix}")
@@ -68,7 +73,7 @@ async def take(theme: str, size: tuple[int, int], suffix: str) -> None:
                 await pilot.pause(0.5)
                 keep(app, f"passage{suffix}")
                 await pilot.press("escape", "f4")
-                places = " ".join(f"@{ROOT / name}" for name in ("README.md", "CHANGELOG.md", "docs/architecture.md"))
+                places = " ".join(f"@{documents / name}" for name in ("README.md", "CHANGELOG.md", "docs/architecture.md"))
                 await send(app, pilot, f"What does stretto promise? {places}")
                 agents = app.dashboard.agents
                 await until(pilot, lambda: agents.finished)
