@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from agents.errors import InputError
 from agents.settings import Endpoint, Price, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from agents.requests import ModelRef
 
 EMBEDDED = "embedded"
 EMBEDDED_MODEL = "smollm2-135m"
@@ -88,6 +91,17 @@ def _embedded() -> Target:
     # Its model runs on the person's own machine: that has a price, which is known and is nothing.
     endpoint = Endpoint(kind="embedded", concurrency=EMBEDDED_SLOTS, models=(EMBEDDED_MODEL,), price=Price())
     return Target(name=EMBEDDED, endpoint=endpoint, base_url="", found="built in")
+
+
+def check_embedded(ref: ModelRef, settings: Settings) -> None:
+    """Raise :class:`InputError` for a model that an embedded endpoint does not have: its server would answer all the same."""
+    endpoint = settings.endpoints.get(ref.endpoint) or (_embedded().endpoint if ref.endpoint == EMBEDDED else None)
+    if endpoint is None or endpoint.kind != "embedded":
+        return
+    known = endpoint.models or (EMBEDDED_MODEL,)
+    if ref.model not in known:
+        names = ", ".join(f"{ref.endpoint}/{model}" for model in known)
+        raise InputError(f"there is no model {ref.name!r}; there is {names}")
 
 
 async def answers(target: Target, seconds: float = 0.3) -> bool:

@@ -35,8 +35,12 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     if not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
         parser.error("the dashboard needs a terminal; without one use: stretto run PROMPT")
     from agents.config import load
+    from agents.models.discovery import check_embedded
     from agents.models.names import parse_model
     from tui.app import run_dashboard
 
     settings, locations = load(arguments.flags(args))
-    return run_dashboard(settings, locations, tuple(parse_model(name) for name in args.models))
+    models = tuple(parse_model(name) for name in args.models)
+    for ref in models:
+        check_embedded(ref, settings)
+    return run_dashboard(settings, locations, models)

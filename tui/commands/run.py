@@ -23,7 +23,7 @@ EXAMPLES = """\
   stretto run "Why is the sky blue? One sentence."
   git diff | stretto run "Write a commit message for this change."
   stretto run "Name three prime numbers." -m local/qwen3 -m local/llama3.2
-  stretto run "Tell a story." -m "embedded/smollm2,temperature=0.9" --max-tokens 80
+  stretto run "Tell a story." -m "embedded/smollm2-135m,temperature=0.9" --max-tokens 80
   stretto run "Hello" --json | jq -r 'select(.event == "text").text'"""
 
 

@@ -97,6 +97,7 @@ class Session:
 
         A parameter in a name on the command line wins over a flag; a flag wins over what a default's name says.
         """
+        from agents.models.discovery import check_embedded
         from agents.models.names import parse_model
 
         named = tuple(parse_model(name) for name in args.models)
@@ -105,6 +106,8 @@ class Session:
         refs = named or (await self.workspace.models.defaults())[:1]
         if not refs:
             raise InputError("no model was found; name one with -m or put an endpoint in the configuration (see: stretto models)")
+        for ref in refs:
+            check_embedded(ref, self.settings)
         if not named:
             self._tell_fallback(refs[0])
         return tuple(_complete(ref, args, named=bool(named)) for ref in refs)

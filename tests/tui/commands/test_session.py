@@ -101,14 +101,24 @@ async def _models(settings: Settings, found: tuple[ModelRef, ...], *line: str) -
     return [str(ref) for ref in await Session(workspace, Terminal(), Stop()).models(parser.parse_args(line))]
 
 
-_EMBEDDED = (ModelRef("embedded", "m", Params(temperature=0.2)), ModelRef("embedded", "m", Params(temperature=0.9)))
+_SMALL = "smollm2-135m"
+_EMBEDDED = (ModelRef("embedded", _SMALL, Params(temperature=0.2)), ModelRef("embedded", _SMALL, Params(temperature=0.9)))
 
 
 async def test_a_flag_wins_over_a_default_and_a_name_over_a_flag() -> None:
-    assert await _models(Settings(), _EMBEDDED) == ["embedded/m,temperature=0.2"]
-    assert await _models(Settings(), _EMBEDDED, "--temperature", "0.5") == ["embedded/m,temperature=0.5"]
+    assert await _models(Settings(), _EMBEDDED) == ["embedded/smollm2-135m,temperature=0.2"]
+    assert await _models(Settings(), _EMBEDDED, "--temperature", "0.5") == ["embedded/smollm2-135m,temperature=0.5"]
     line = ("-m", "lab/a,max_tokens=3", "-m", "lab/b", "--max-tokens", "9")
     assert await _models(Settings(), _EMBEDDED, *line) == ["lab/a,max_tokens=3", "lab/b,max_tokens=9"]
+
+
+async def test_a_model_that_the_embedded_endpoint_does_not_have_is_not_stood_in_for() -> None:
+    with pytest.raises(InputError, match=r"^there is no model 'embedded/nosuch'; there is embedded/smollm2-135m$"):
+        await _models(Settings(), (), "-m", "embedded/nosuch")
+    with pytest.raises(InputError, match="no model 'embedded/big'"):
+        await _models(Settings(), (ModelRef("embedded", "big"),))
+    own = Settings(endpoints={"embedded": Endpoint(base_url="http://x"), "tiny": Endpoint(kind="embedded", models=("mine",))})
+    assert await _models(own, (), "-m", "embedded/any", "-m", "tiny/mine") == ["embedded/any", "tiny/mine"]
 
 
 async def test_no_model_at_all_says_what_to_do() -> None:
@@ -121,7 +131,7 @@ async def test_the_embedded_model_does_not_stand_in_unsaid(
 ) -> None:
     await _models(Settings(), _EMBEDDED)
     lab = {"lab": Endpoint(base_url="http://x")}
-    await _models(Settings(defaults=Defaults(models=("embedded/m",)), endpoints=lab), _EMBEDDED)
+    await _models(Settings(defaults=Defaults(models=("embedded/smollm2-135m",)), endpoints=lab), _EMBEDDED)
     assert capsys.readouterr().err == ""
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     await _models(Settings(endpoints=lab), _EMBEDDED)

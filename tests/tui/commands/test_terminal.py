@@ -32,3 +32,12 @@ async def test_in_a_terminal_an_answer_is_text_and_progress_is_one_line(home: Ho
     assert "".join(lines[2:]).strip() == ""
     assert set(raw.split(b"\x1b")[1:]) <= {part for part in raw.split(b"\x1b")[1:] if part.startswith(b"[2K")}
     assert b"waiting" in raw
+
+
+async def test_the_dashboard_does_not_open_for_an_embedded_model_that_is_none(home: Home) -> None:
+    def look() -> tuple[str, int]:
+        with Terminal([sys.executable, "-m", "tui.main", "-m", "embedded/nosuch"], home.environ(), cwd=str(home.work)) as terminal:
+            code = terminal.wait()
+            return terminal.text.strip(), code
+
+    assert await asyncio.to_thread(look) == ("stretto: there is no model 'embedded/nosuch'; there is embedded/smollm2-135m", 1)
