@@ -111,7 +111,8 @@ class Indexing:
             await self._tell_empty((here, unusable), usable)
         self._unchanged = len(here) - len(changed)
         self._total = len(changed) + len(places) - len(paths)
-        self._progress(force=True)
+        if self._total:
+            self._progress(force=True)
         async with asyncio.TaskGroup() as group:
             for place in places:
                 if is_url(place):
