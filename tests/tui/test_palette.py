@@ -92,10 +92,10 @@ async def test_commands_do_what_their_keys_do(tmp_path: Path, server: PacedServe
 async def test_one_can_leave_by_name(tmp_path: Path, server: PacedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[bool] = []
     async with stage(tmp_path, server.base_url, "lab/a") as at:
-        monkeypatch.setattr(at.app, "exit", lambda: left.append(True))
-        await choose(at, "Quit")
-        await at.until(lambda: left == [True])
-        monkeypatch.undo()
+        with monkeypatch.context() as patch:
+            patch.setattr(at.app, "exit", lambda: left.append(True))
+            await choose(at, "Quit")
+            await at.until(lambda: left == [True])
 
 
 @pytest.mark.parametrize("model", HOSTILE)
