@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -104,12 +105,20 @@ def check_embedded(ref: ModelRef, settings: Settings) -> None:
         raise InputError(f"there is no model {ref.name!r}; there is {names}")
 
 
+def missing_key(target: Target) -> str | None:
+    """Return what to do about a key whose variable is not set, or ``None`` where no key is wanted or it is there."""
+    if target.key is not None or target.key_name is None:
+        return None
+    return f"the variable {target.key_name} is not set: export it with the endpoint's key"
+
+
 async def answers(target: Target, seconds: float = 0.3) -> bool:
     """Tell whether something listens where ``target`` is."""
-    host, _, port = target.base_url.partition("://")[2].partition("/")[0].rpartition(":")
     try:
+        url = urlsplit(target.base_url)
+        port = url.port or (443 if url.scheme == "https" else 80)
         async with asyncio.timeout(seconds):
-            _, writer = await asyncio.open_connection(host, int(port))
+            _, writer = await asyncio.open_connection(url.hostname or "", port)
     except (OSError, ValueError):  # TimeoutError is an OSError
         return False
     writer.close()

@@ -37,12 +37,19 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
 
 
 async def _models(session: Session, *, json: bool) -> int:
+    import os
+
     import msgspec
 
+    from agents.models.discovery import missing_key, targets
     from tui.terminal import table
 
     session.terminal.status("asking the endpoints…")
-    endpoints = await session.workspace.models.available()
+    known = targets(session.settings, os.environ)
+    endpoints = [
+        msgspec.structs.replace(endpoint, error=endpoint.error or missing_key(known[endpoint.name]))
+        for endpoint in await session.workspace.models.available()
+    ]
     if json:
         for endpoint in endpoints:
             await session.terminal.write(f"{msgspec.json.encode(endpoint).decode()}\n")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from agents.locations import find_locations
 from tui.commands.doctor import Check, check_data, check_sqlite, check_terminal
 
 if TYPE_CHECKING:
+    from tests.servers.faults import FaultServer
     from tests.tui.commands.process import Home
 
 
@@ -62,6 +64,34 @@ def test_the_doctor_goes_on_after_a_broken_configuration_and_ends_with_1(home: H
     assert done.returncode == 1
     assert [check.name for check in checks if check.state == "fail"] == ["config"]
     assert {"Python", "SQLite", "data", "embedded", "vectors", "terminal", "GPU"} <= {check.name for check in checks}
+
+
+async def test_an_endpoint_is_not_said_to_be_in_order_without_its_key_or_without_an_answer(home: Home, faults: FaultServer) -> None:
+    home.endpoint(faults.base_url, "named", api_key_env="NAMED_KEY", models=["m"])
+    home.endpoint("http://127.0.0.1:9/v1", "dead", models=["m"])
+    home.endpoint(faults.base_url, "good", models=["m"])
+
+    async def told(*line: str) -> list[str]:
+        done = await asyncio.to_thread(home.run, "doctor", *line)
+        assert done.returncode == 1
+        return [
+            line.partition("endpoint")[0] + line.partition("endpoint")[2].strip()
+            for line in done.stdout.splitlines()
+            if "endpoint " in line
+        ]
+
+    unset = "is not set: export it with the endpoint's key"
+    keys = [f"fail  bad: the variable BAD_KEY {unset}", f"fail  named: the variable NAMED_KEY {unset}"]
+    assert await told("--offline") == keys
+    dead, good, embedded = (await told())[len(keys) :]
+    assert dead.startswith("fail  dead (http://127.0.0.1:9/v1): nothing answers there within 2 s")
+    assert good == f"ok    good ({faults.base_url}): 1 model"
+    assert embedded.startswith("ok    embedded ")
+    listed = await asyncio.to_thread(home.run, "models")
+    assert listed.returncode == 1
+    assert f"stretto: named: the variable NAMED_KEY {unset}" in listed.stderr.splitlines()
+    assert "named/-" in listed.stdout
+    assert "good/m" in listed.stdout
 
 
 def test_a_sound_installation_ends_with_0(home: Home) -> None:
