@@ -102,8 +102,8 @@ def check_sqlite(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> list
             probe.rollback()
     if version >= _WAL_FIXED[-1] or any(version[:2] == fixed[:2] and version >= fixed for fixed in _WAL_FIXED):
         return [Check("ok", "SQLite", words)]
-    fault = "before 3.51.3 two programs that write at the same instant can, very rarely, damage a database"
-    return [Check("warn", "SQLite", f"{words}: {fault}; use one stretto at a time on a data folder")]
+    fault = "two stretto at once work, but before 3.51.3 a write of both at the same instant can, very rarely, damage the database"
+    return [Check("warn", "SQLite", f"{words}: {fault}; a Python with a newer SQLite is recommended")]
 
 
 def check_config() -> tuple[Settings, Locations, list[Check]]:
