@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import TYPE_CHECKING
 
 from tui.commands import arguments
@@ -20,6 +22,9 @@ EXAMPLES = """\
   stretto models --json | jq -r '.models[]'
   OLLAMA_HOST=192.168.1.5 stretto models"""
 
+_LONGEST = 200
+"""Cells a model's name may take in the list: a server's odd name must not push all others apart."""
+
 
 def configure(parser: arguments.CommandParser) -> None:
     """Describe the arguments."""
@@ -37,8 +42,6 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
 
 
 async def _models(session: Session, *, json: bool) -> int:
-    import os
-
     import msgspec
 
     from agents.models.discovery import missing_key, targets
@@ -54,9 +57,10 @@ async def _models(session: Session, *, json: bool) -> int:
         for endpoint in endpoints:
             await session.terminal.write(f"{msgspec.json.encode(endpoint).decode()}\n")
     else:
+        width = min(shutil.get_terminal_size().columns, _LONGEST) if session.terminal.out_is_terminal else _LONGEST
         rows = [("model", "endpoint", "found by")]
         for endpoint in endpoints:
-            rows += _rows(endpoint)
+            rows += _rows(endpoint, width)
         await session.terminal.write(f"{table(rows)}\n")
     for endpoint in endpoints:
         if endpoint.error:
@@ -64,8 +68,11 @@ async def _models(session: Session, *, json: bool) -> int:
     return int(any(endpoint.error for endpoint in endpoints))
 
 
-def _rows(endpoint: EndpointModels) -> list[tuple[str, str, str]]:
+def _rows(endpoint: EndpointModels, width: int) -> list[tuple[str, str, str]]:
+    from tui.terminal import cut_to_cells
+
     where = endpoint.base_url or "in a process of its own"
-    if endpoint.error or not endpoint.models:
+    models = [model for model in endpoint.models if model.strip()]
+    if endpoint.error or not models:
         return [(f"{endpoint.name}/-", where, endpoint.found)]
-    return [(f"{endpoint.name}/{model}", where, endpoint.found) for model in endpoint.models]
+    return [(cut_to_cells(f"{endpoint.name}/{model}", width), where, endpoint.found) for model in models]

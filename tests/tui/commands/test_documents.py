@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agents.events import AnyEvent, Saved
-from tests.servers.paced import words
+from tests.servers.paced import PacedServer, words
 from tests.tui.commands.process import SECRET
 
 if TYPE_CHECKING:
     from tests.servers.faults import FaultServer
-    from tests.servers.paced import PacedServer
     from tests.tui.commands.process import Home
 
 _TIDES = "# Tides\n\nThe moon pulls the sea. High tide comes twice a day at the harbour.\n"
@@ -135,6 +134,19 @@ async def test_an_answer_that_met_the_output_limit_is_said_to_have_wherever_it_i
     log = await told("agent", "research", "Sum up", "notes/rent.md")
     assert f"stretto: the report: {limit}" in log
     assert sum("done at the output limit after" in line for line in log) == 2
+
+
+async def test_odd_names_of_models_do_not_break_the_list(home: Home) -> None:
+    async with PacedServer(models=("", "good", "  ", "x" * 100_000, "two\nlines")) as server:
+        home.endpoint(server.base_url)
+        home.endpoint(server.base_url, "long", models=["y" * 500, ""])
+        done = await asyncio.to_thread(home.run, "models")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    names = [line.partition("  ")[0] for line in lines]
+    assert {"lab/good", "lab/two lines", f"long/{'y' * 194}…"} < set(names)
+    assert not {"lab/", "long/"} & set(names)
+    assert max(map(len, lines)) < 300
 
 
 async def test_models_are_listed_with_what_is_wrong_beside_them(home: Home, paced: PacedServer) -> None:
