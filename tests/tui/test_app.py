@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
 
 from tests.servers.paced import PacedServer, words
 from tests.tui.stage import stage
@@ -96,11 +97,27 @@ async def test_views_and_help_come_by_key_and_the_prompt_line_keeps_the_focus(tm
 async def test_every_view_draws_at_every_size(tmp_path: Path, server: PacedServer, size: tuple[int, int], theme: str) -> None:
     async with stage(tmp_path, server.base_url, "lab/paced-10-100", "lab/paced-10-100", size=size, theme=theme) as at:
         await at.until(lambda: len(at.app.dashboard.compare.answers) == 2)
-        for key in ("f2", "f3", "f4", "f1"):
-            await at.pilot.press(key)
-            await at.pilot.pause()
-            lines = at.screen().split("\n")
-            assert len(lines) == size[1]
+        width, height = size
+        dashboard = at.app.dashboard
+        for key, view in (("f2", "Compare"), ("f3", "Ask"), ("f4", "Agents")):
+            await at.press(key)
+            await at.settle()
+            assert dashboard.view.title == view
+            await at.until(lambda: any(line.strip() for line in at.lines()[1:-4]))
+            await at.until(lambda: at.lines()[-4].startswith(f" › {dashboard.prompt.placeholder.split()[0]} "))
+            lines = at.lines()
+            assert [cell_len(line) for line in lines] == [width] * height
+            tabs = lines[0].split()
+            assert tabs[:2] == ["stretto", "Compare"]
+            if width >= 40:
+                assert tabs == ["stretto", "Compare", "Ask", "Agents"]
+            _, calls, machine, footer = lines[-4:]
+            assert calls.split()[:4] == ["queue", "0", "in", "flight"]
+            assert "CPU" in machine or "…" in machine  # a notice may stand before it
+            assert footer.strip()
+        await at.press("f1")
+        await at.until(lambda: "Keys and" in at.screen())
+        assert [cell_len(line) for line in at.lines()] == [width] * height
 
 
 HOSTILE = "[/] [@click=app.quit]x[/] [ @click=app.bell]y \x1b]52;c;cm0gLXJm\x07 \x1b[2J \x9b31m \u202eevil [$primary]z"
