@@ -112,7 +112,7 @@ async def test_every_view_draws_at_every_size(tmp_path: Path, server: PacedServe
             if width >= 40:
                 assert tabs == ["stretto", "Compare", "Ask", "Agents"]
             _, calls, machine, footer = lines[-4:]
-            assert calls.split()[:4] == ["queue", "0", "in", "flight"]
+            assert calls.split()[:3] == ["queue", "0", "in"]
             assert "CPU" in machine or "…" in machine  # a notice may stand before it
             assert footer.strip()
         await at.press("f1")
