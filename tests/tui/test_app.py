@@ -50,7 +50,7 @@ async def test_escape_stops_the_marked_pane_alone_and_keeps_its_text(tmp_path: P
         await at.until(lambda: len(panes) == 2)
         await at.send("go")
         await at.until(lambda: panes[0].state.state == "streaming" and len(panes[0].conversation) == 1)
-        await at.pilot.press("escape")
+        await at.press("escape")
         await at.until(lambda: panes[0].state.state == "cancelled")
         kept = panes[0].pane.text
         assert len(kept) > len("› go\n\n")
@@ -72,23 +72,21 @@ async def test_panes_can_be_added_and_removed_up_to_eight(tmp_path: Path, server
     async with stage(tmp_path, server.base_url, "lab/paced-10-100", size=(200, 50)) as at:
         compare = at.app.dashboard.compare
         await at.until(lambda: len(compare.answers) == 1)
-        for _ in range(9):
-            await at.pilot.press("f7")
+        await at.press(*["f7"] * 9)
         assert len(compare.answers) == 8
-        for _ in range(9):
-            await at.pilot.press("f8")
+        await at.press(*["f8"] * 9)
         assert len(compare.answers) == 1
 
 
 async def test_views_and_help_come_by_key_and_the_prompt_line_keeps_the_focus(tmp_path: Path, server: PacedServer) -> None:
     async with stage(tmp_path, server.base_url, "lab/paced-10-100") as at:
         for key, name in (("f3", "ask"), ("f4", "agents"), ("f2", "compare")):
-            await at.pilot.press(key)
+            await at.press(key)
             assert at.app.dashboard.view.id == name
             assert at.app.focused is at.app.dashboard.prompt
-        await at.pilot.press("f1")
+        await at.press("f1")
         await at.until(lambda: "Keys and figures" in at.screen())
-        await at.pilot.press("escape")
+        await at.press("escape")
         assert at.app.screen is at.app.dashboard
 
 

@@ -217,29 +217,39 @@ async def test_when_every_source_is_late_that_is_told_once(tmp_path: Path, docs:
         await at.until(lambda: "✗ failed" in at.text_of(view.answer.header))
 
 
-@pytest.mark.parametrize("place", ["/no/such/place", "~nosuchuser_x/letters", "'an open quotation", "x" * 3000, "http://[::1"])
-async def test_a_place_that_cannot_be_added_is_told_and_the_app_lives(tmp_path: Path, server: PacedServer, place: str) -> None:
+async def test_places_that_cannot_be_added_are_told_and_the_app_lives(tmp_path: Path, server: PacedServer) -> None:
+    places = (
+        "/no/such/place",
+        "~nosuchuser_x/letters",
+        "'an open quotation",
+        "x" * 3000,
+        "http://[::1",
+        "\x00",
+        "/proc/self/environ",
+    )
     async with stage(tmp_path, server.base_url, "lab/fast") as at:
         view = await opened(at)
-        await at.send(f"/add {place}")
-        await at.until(lambda: "✗" in at.text_of(view.answer.pane))
-        await idle(at)
+        for count, place in enumerate(places, 1):
+            await at.send(f"/add {place}")
+            await at.until(lambda count=count: view.answer.pane.text.count("✗") == count)  # type: ignore[misc]
+            await idle(at)
         text = view.answer.pane.text
-        assert text.count("✗") == 1
+        assert text.count("✗") == len(places)
         assert not re.search(r"\w+(Error|Exception): ", text), text
         assert view.answer.state.state == "idle"
         assert at.app.is_running
 
 
-@pytest.mark.parametrize("line", ["/frobnicate now", "/add", "/library", "/Add docs", "/add-folder docs"])
-async def test_a_slash_word_that_is_no_command_is_told_and_never_sent_to_a_model(
-    tmp_path: Path, docs: Path, server: PacedServer, line: str
+async def test_slash_words_that_are_no_commands_are_told_and_never_sent_to_a_model(
+    tmp_path: Path, docs: Path, server: PacedServer
 ) -> None:
-    async with stage(tmp_path, server.base_url, "lab/fast") as at:
-        await indexed(at, docs, 3)
-        await at.send(line)
-        await at.until(lambda: f"not a command here: {line}" in at.screen())
-        assert at.app.workspace.engine.runs == {}
+    async with stage(tmp_path, server.base_url, "lab/fast", size=(160, 40)) as at:
+        view = await indexed(at, docs, 3)
+        for line in ("/frobnicate now", "/add", "/library", "/Add docs", "/add-folder docs"):
+            await at.send(line)
+            await at.until(lambda line=line: f"not a command here: {line}" in at.screen())  # type: ignore[misc]
+            assert at.app.workspace.engine.runs == {}
+        assert view.library == "default"
         assert server.counts.by_path.get("/v1/chat/completions", 0) == 0
 
 
