@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+_STOPS = ".,;:!?)"
+"""What ends a sentence around a place and is no part of it."""
 _WORD = re.compile(r'@"[^"]+"|\S+')
 
 
@@ -26,10 +28,13 @@ def parse_task(text: str) -> tuple[str, tuple[str, ...]]:
     words: list[str] = []
     places: list[str] = []
     for word in _WORD.findall(text):
-        if word.startswith("@") and len(word) > 1:
-            places.append(absolute(word[1:].strip(chr(34))))
-        elif word.startswith(("http://", "https://", "library:")):
-            places.append(word.rstrip(".,;:!?)"))
+        bare = word.lstrip("(").rstrip(_STOPS) if word not in {"@.", "@.."} else word
+        if bare.startswith('@"'):
+            places.append(absolute(bare[2:].rstrip(chr(34))))
+        elif bare.startswith("@") and len(bare) > 1:
+            places.append(absolute(bare[1:]))
+        elif bare.lower().startswith(("http://", "https://", "library:")):
+            places.append(bare)
         else:
             words.append(word)
     return " ".join(words), tuple(places) or ("library:default",)

@@ -281,7 +281,7 @@ async def test_a_task_without_words_is_not_run_and_says_what_is_missing(
     async with stage(tmp_path, server.base_url, "lab/fast", size=(120, 36)) as at:
         await opened(at)
         await at.send(f"@{files[0]}")
-        await at.until(lambda: "say what to find out" in at.screen())
+        await at.until(lambda: "Say what to find out" in at.screen())
         assert at.app.workspace.engine.runs == {}
 
 

@@ -203,7 +203,7 @@ async def test_a_late_source_is_named_in_its_lane_and_below_the_answer(
         assert "Not searched: keyword (late: no answer within 2 s)" in text
         await at.until(lambda: "◷ keyword: late" in at.text_of(view.lanes))
         assert "no answer within 2 s" in at.text_of(view.lanes)
-        assert re.search(r"✓ vector: found \d", at.text_of(view.lanes))
+        await at.until(lambda: re.search(r"✓ vector: found \d", at.text_of(view.lanes)) is not None)
         assert view.answer.state.state == "saved"
 
 

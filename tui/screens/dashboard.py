@@ -82,7 +82,9 @@ class Dashboard(Screen[None]):
 
     def on_key(self, event: events.Key) -> None:
         """Take what is typed anywhere to the prompt line."""
-        if event.is_printable and event.character is not None and not self.prompt.has_focus:
+        if self.prompt.has_focus or event.key in self.active_bindings:
+            return
+        if event.is_printable and event.character is not None:
             event.stop()
             self.prompt.focus()
             self.prompt.insert_text_at_cursor(event.character)

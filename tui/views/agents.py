@@ -80,7 +80,8 @@ class AgentsView(View):
             return
         task, places = parse_task(self._waiting.pop(0))
         if not task:
-            self.text.note("say what to find out, beside the places")
+            self.text.paragraph("Say what to find out, beside the places.\n")
+            self._next()
             return
         self._chosen = False
         self._told.clear()

@@ -35,7 +35,7 @@ then type a question. Passages are cited as [n]; a click on one, or its digit wh
 """
 
 
-_COMMAND = re.compile(r"/(?P<name>[a-z]+)(?:\s+(?P<rest>.*))?$")
+_COMMAND = re.compile(r"/(?P<name>[^\s/]*)(?:\s+(?P<rest>.*))?$")
 
 
 class AskView(View):
@@ -56,6 +56,7 @@ class AskView(View):
         self._questions: deque[str] = deque(maxlen=2)
         """The last questions' runs: their ends are told to be on disk after the next one began."""
         self._held: list[str] = []
+        self._progress = ""
         self._warmed = False
         self._passages: tuple[Hit, ...] = ()
 
@@ -157,18 +158,21 @@ class AskView(View):
                     self.answer.pane.citations = len(event.hits)
             case StepEvent(step=step) | Saved(step=str(step)) if step == self.answer.step:
                 self.answer.handle(event)
+            case Saved(step=None, error=None) if self.answer.step is None and self.answer.state.state == "done":
+                self.answer.change(state="saved")
             case _:
                 pass
 
     def _indexing(self, event: AnyEvent) -> None:
         match event:
             case Log(level="info", message=message):
+                self._progress = message
                 self.answer.note(message)
             case Log(message=message):
                 self._say(message)
             case RunEnded(run=run, error=error):
-                if error is not None:
-                    self._say(f"✗ {error}")
+                # The last line of an indexing tells what it came to; a header may have no room for it.
+                self._say(self._progress if error is None else f"✗ {error}")
                 self._runs.pop(run, None)
             case _:
                 pass
