@@ -36,23 +36,29 @@ class PromptLine(Input):
         self._at = 0
         self._draft = ""
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Send the line and make room for the next."""
-        event.stop()
+    async def _on_key(self, event: events.Key) -> None:
+        """Take Enter here: as a binding it would go round by the app, and keys behind it would overtake it."""
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            await self.action_submit()
+
+    async def action_submit(self) -> None:
+        """Send the line and make room for the next at once: keys that come right behind Enter belong to the next."""
         text = self.value.strip()
+        self.value = ""
         if not text:
             return
         if not self._history or self._history[-1] != text:
             self._history.append(text)
         self._at = len(self._history)
-        self.value = ""
         self.post_message(self.Sent(text.replace(_BREAK, "\n")))
 
     def _on_paste(self, event: events.Paste) -> None:
         """Keep every line of what is pasted; a break shows as a sign and is a break again when it is sent."""
         event.prevent_default()
         event.stop()
-        self.insert_text_at_cursor(_BREAK.join(event.text.strip("\n").splitlines()))
+        self.replace(_BREAK.join(event.text.strip("\n").splitlines()), *self.selection)
 
     def action_history(self, by: int) -> None:
         """Go to an earlier or later prompt; past the last one is the draft."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
@@ -110,7 +111,8 @@ class SourceLanes(Widget):
             found = f" {lane.count}" if lane.count is not None and lane.state == "done" else ""
             tone = {"searching": "live", "done": "good", "late": "bad", "failed": "bad", "cut": "bad"}.get(lane.state, "dim")
             clock = f" {seconds(max(took, 0.0))}" if took is not None else ""
-            return f"{glyph} {lane.name}: {word}{found}{clock}", tone
+            head = f"{glyph} {lane.name}: {word}{found}"
+            return head + clock if cell_len(head + clock) <= width else head, tone
         index = y - 2 if lane.note else y - 1
         if index < 0:
             return lane.note, "dim"

@@ -43,6 +43,7 @@ _STATES = {
     "failed": ("✗", "failed"),
     "cancelled": ("■", "stopped"),
 }
+_UNSAVED = "not saved: "
 _LEAST_NOTE = 12
 """Cells under which a note tells nothing."""
 _BAD = {"cut", "late", "failed"}
@@ -156,9 +157,12 @@ class StepLog(Widget, can_focus=True):
         if row is None:
             return
         if event.error is not None:
-            row.state, row.note = "failed", safe_line(f"not saved: {event.error}", 200)
-        elif row.state == "done":
+            row.note = safe_line(f"{_UNSAVED}{event.error}", 200)
+            return
+        if row.state == "done":
             row.state = "saved"
+        if row.note.startswith(_UNSAVED):
+            row.note = ""
 
     @staticmethod
     def _change(row: _Row, event: StepEvent) -> None:
