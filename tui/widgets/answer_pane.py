@@ -110,10 +110,9 @@ class AnswerPane(Vertical):
             case Saved(step=step, error=error) if step == self.step:
                 if error is not None:
                     self.note(f"not saved: {error}")
-                elif self.state.state == "done":
-                    self.change(state="saved")
                 else:
-                    self.note("" if self.state.note.startswith("not saved") else self.state.note)
+                    note = "" if self.state.note.startswith("not saved") else self.state.note
+                    self.change(state="saved" if self.state.state == "done" else self.state.state, note=note)
             case _:
                 pass
 

@@ -9,6 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 from textual.widget import Widget
 
+from tui.figures import cut
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _STATES: Final[dict[str, tuple[str, str, str]]] = {
     "failed": ("✗", "failed", "error"),
 }
 """State to glyph, word and style. The word says it all; glyph and colour only help to find it."""
+_LEAST_NOTE: Final = 10
+"""Cells under which a note tells nothing."""
 _REDRAW_EVERY: Final = 0.2
 """Seconds between two drawings of figures alone; a new state or title is drawn at once."""
 
@@ -130,10 +133,15 @@ class PaneHeader(Widget):
         room = self.size.width - 3 - cell_len(status)
         least = min(cell_len(title), 28)
         parts = [(status, tone)]
-        for text, name in (*((figure, "figures") for figure in self.figures()), (safe_line(self._state.note, 200), "note")):
-            if text and room - cell_len(text) - 2 >= least:
-                room -= cell_len(text) + 2
-                parts.append((f"  {text}", name))
+        for figure in self.figures():
+            if room - cell_len(figure) - 2 >= least:
+                room -= cell_len(figure) + 2
+                parts.append((f"  {figure}", "figures"))
+        left = room - least - 2
+        if self._state.note and left >= _LEAST_NOTE:
+            note = cut(safe_line(self._state.note, 200), left)
+            room -= cell_len(note) + 2
+            parts.append((f"  {note}", "note"))
         parts = [(f" {_fit(title, max(room, 0))} ", "title"), *parts, (" ", "figures")]
         return Content.assemble(*((text, self.get_visual_style(f"pane-header--{name}")) for text, name in parts))
 
