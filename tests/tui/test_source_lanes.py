@@ -122,8 +122,8 @@ async def test_every_source_and_its_count_can_be_read(width: int) -> None:
         assert [f"{name}: found 30" in lanes.lane(number)[0] for number, name in enumerate(NAMES)] == [True] * 4
 
 
-@pytest.mark.parametrize("width", [20, 21, 33, 40, 59, 80, 120, 200])
-@pytest.mark.parametrize("count", [1, 4, 9, 30])
+@pytest.mark.parametrize("width", [20, 33, 59, 80, 120, 200])
+@pytest.mark.parametrize("count", [1, 4, 30])
 async def test_every_row_is_as_wide_as_the_lanes_whatever_names_hold(width: int, count: int) -> None:
     lanes = Sized()
     lanes.dimensions = Size(width, 14)
