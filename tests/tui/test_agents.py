@@ -198,7 +198,7 @@ async def test_escape_stops_the_run_and_keeps_what_there_was(tmp_path: Path, ser
         end = await run.wait()
         assert end.outcome == "cancelled"
         await idle(at)
-        assert server.counts.in_flight == 0
+        await at.until(lambda: server.counts.in_flight == 0)
         summaries = [step for step in run.steps.values() if step.name.startswith("summarise")]
         assert len(summaries) == 3
         for step in summaries:

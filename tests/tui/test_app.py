@@ -90,8 +90,10 @@ async def test_views_and_help_come_by_key_and_the_prompt_line_keeps_the_focus(tm
         assert at.app.screen is at.app.dashboard
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 50), (20, 10)])
-@pytest.mark.parametrize("theme", ["stretto-dark", "stretto-light"])
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [((80, 24), "stretto-dark"), ((120, 36), "stretto-light"), ((200, 50), "stretto-dark"), ((20, 10), "stretto-light")],
+)
 async def test_every_view_draws_at_every_size(tmp_path: Path, server: PacedServer, size: tuple[int, int], theme: str) -> None:
     async with stage(tmp_path, server.base_url, "lab/paced-10-100", "lab/paced-10-100", size=size, theme=theme) as at:
         await at.until(lambda: len(at.app.dashboard.compare.answers) == 2)
