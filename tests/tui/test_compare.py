@@ -134,6 +134,7 @@ async def test_a_pane_taken_away_before_its_answer_began_is_stopped_too(tmp_path
 async def test_a_pane_that_is_gone_can_still_be_drawn_because_the_last_frame_may_ask_for_it(tmp_path: Path) -> None:
     async with PacedServer() as server, stage(tmp_path, server.base_url, "lab/a", "lab/b") as at:
         gone, _ = await ready(at, 2)
+        await at.until(lambda: "No answer yet." in at.text_of(gone.pane))
         area = Region(0, 0, gone.pane.size.width, gone.pane.size.height)
         await at.press("f8")
         await at.until(lambda: not gone.is_attached)
