@@ -168,7 +168,7 @@ class StrettoApp(App[None], inherit_bindings=False):
             self.notify("Sent to the terminal's clipboard.", timeout=2, markup=False)
 
     def action_add_pane(self) -> None:
-        """Add a pane with the model after the last one's."""
+        """Add a pane with the known model that has fewest."""
         there = self.dashboard.compare.models
         if self.known_models:
             self.add_pane(min(self.known_models, key=there.count))

@@ -116,7 +116,7 @@ async def test_each_gpu_shows_how_busy_and_how_full_it_is() -> None:
     )
     machine = GpuSnapshot(gpus=gpus, cpu_percent=3.0, memory_used=GIB, memory_total=2 * GIB)
     _, below = await lines(desk(machine=machine))
-    assert below.split("   ")[:3] == ["GPU 0 37 % 10.0 GiB of 80.0 GiB", "GPU 1 – – of –", "CPU 3 %"]
+    assert below.split("   ")[:3] == ["GPU 0 37 % 10.0 GiB of 80.0 GiB", "GPU 1 this card is lost", "CPU 3 %"]
     assert "no GPU" not in below
 
 

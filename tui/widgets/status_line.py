@@ -56,6 +56,9 @@ class StatusLine(Widget):
         machine = self._workspace.gpu.snapshot()
         items: list[tuple[str, str, str]] = []
         for gpu in machine.gpus:
+            if gpu.error is not None:
+                items.append((f"GPU {gpu.index}", safe_line(gpu.error, 80), "$warning"))
+                continue
             memory = f"{gib(gpu.memory_used)} of {gib(gpu.memory_total)}"
             use = "–" if gpu.utilisation is None else f"{gpu.utilisation:.0f} %"
             items.append((f"GPU {gpu.index}", f"{use} {memory}", ""))
