@@ -9,23 +9,32 @@ from typing import TYPE_CHECKING
 from agents.requests import Chat, ModelCall
 
 if TYPE_CHECKING:
+    from agents.conversations import Conversations
     from agents.models.service import Models
     from agents.requests import Lane
     from agents.runs import Run, Step
 
 
-async def chat(run: Run, models: Models) -> None:
+async def chat(run: Run, models: Models, conversations: Conversations) -> None:
     """Answer every lane at once. A lane that fails or is stopped ends alone; the others go on."""
     request = run.request
     assert isinstance(request, Chat)  # noqa: S101  # the engine routes by type
-    # All lanes are queued before the first one starts, so that a reader knows from the start how many there are.
-    steps = [(run.step("model", lane.model.model, lane=str(lane.model)), lane) for lane in request.lanes]
+    steps = queue_lanes(run, request.lanes)
     async with asyncio.TaskGroup() as group:
         for step, lane in steps:
-            group.create_task(_answer(step, lane, models, use_cache=request.use_cache), name=step.id)
+            group.create_task(_answer(step, lane, models, conversations, use_cache=request.use_cache), name=step.id)
 
 
-async def _answer(step: Step, lane: Lane, models: Models, *, use_cache: bool) -> None:
+def queue_lanes(run: Run, lanes: tuple[Lane, ...]) -> list[tuple[Step, Lane]]:
+    """Queue a step for each lane, in their order, before the first one starts: a reader knows from the start how many there are."""
+    return [(run.step("model", lane.label or lane.model.model, lane=str(lane.model)), lane) for lane in lanes]
+
+
+async def _answer(step: Step, lane: Lane, models: Models, conversations: Conversations, *, use_cache: bool) -> None:
     # Whatever it is, a bug too, it must not cost the other lanes their answers; the step has told it.
     with suppress(Exception), step:
-        await models.call(step, ModelCall(model=lane.model, messages=lane.messages, use_cache=use_cache))
+        try:
+            messages = await conversations.messages(lane)
+            await models.call(step, ModelCall(model=lane.model, messages=messages, use_cache=use_cache))
+        finally:
+            conversations.remember(step, lane)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from agents.events import Outcome, RunEnded, RunStarted
-from agents.requests import Ask, Chat, Index, Request, Research
+from agents.requests import Ask, Chat, Index, Judge, Merge, Race, Request, Research
 from agents.runs import Run, outcome_of, request_json, told
 from agents.stream import EventStream, Subscription
 
@@ -103,16 +103,22 @@ def _worst(run: Run) -> Outcome:
 
 def describe(request: Request) -> tuple[RunKind, str]:
     """Return the kind of run a request makes, and the line that names it in lists."""
+    kind: RunKind
     match request:
-        case Chat(lanes=lanes):
-            asked = lanes[0].messages[-1].content if lanes and lanes[0].messages else ""
-            return ("chat" if len(lanes) == 1 else "compare"), _line(asked)
+        case Chat(lanes=lanes) | Race(lanes=lanes):
+            kind = "race" if isinstance(request, Race) else "chat" if len(lanes) == 1 else "compare"
+            title = lanes[0].messages[-1].content if lanes and lanes[0].messages else ""
+        case Judge(candidates=candidates):
+            kind, title = "judge", f"which is best: {candidates[0].prompt}" if candidates else "nothing to judge"
+        case Merge(candidates=candidates):
+            kind, title = "merge", f"one answer of {len(candidates)}: {candidates[0].prompt}" if candidates else "nothing to merge"
         case Ask(question=question):
-            return "ask", _line(question)
+            kind, title = "ask", question
         case Research(task=task):
-            return "agent", _line(task)
+            kind, title = "agent", task
         case Index(places=places, library=library):
-            return "library", _line(f"{library}: {', '.join(places)}")
+            kind, title = "library", f"{library}: {', '.join(places)}"
+    return kind, _line(title)
 
 
 def _line(text: str, limit: int = 120) -> str:

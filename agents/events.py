@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-RunKind = Literal["chat", "compare", "ask", "agent", "library"]
+RunKind = Literal["chat", "compare", "race", "judge", "merge", "ask", "agent", "library"]
 StepKind = Literal["model", "source", "tool", "merge", "group"]
 Level = Literal["info", "warning", "error"]
 Outcome = Literal["done", "cut", "late", "failed", "cancelled"]
@@ -164,6 +164,30 @@ class Found(StepEvent, frozen=True, kw_only=True, tag="found"):
     hits: tuple[Hit, ...]
 
 
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """What a judge gave one answer."""
+
+    label: str
+    score: float
+    """0 to 10."""
+    reason: str = ""
+
+
+class Judged(StepEvent, frozen=True, kw_only=True, tag="judged"):
+    """A judge's scores, best first."""
+
+    scores: tuple[Score, ...]
+
+
+class Won(StepEvent, frozen=True, kw_only=True, tag="won"):
+    """The step's answer was the first acceptable one of a race; the other lanes are being cancelled."""
+
+    reason: str
+    """Which tests it passed, in a few words."""
+    saved: int
+    """Output tokens the cancelled lanes had not made yet, up to their output limits: the most that was saved, an estimate."""
+
+
 class Retried(StepEvent, frozen=True, kw_only=True, tag="retried"):
     """An attempt failed and another will follow after ``delay`` seconds."""
 
@@ -201,5 +225,7 @@ class Saved(Event, frozen=True, kw_only=True, tag="saved"):
     error: str | None = None
 
 
-AnyEvent = RunStarted | RunEnded | StepQueued | StepStarted | FirstToken | Text | Log | Found | Retried | StepEnded | Saved
+AnyEvent = (
+    RunStarted | RunEnded | StepQueued | StepStarted | FirstToken | Text | Log | Found | Judged | Won | Retried | StepEnded | Saved
+)
 """Every event there is; ``msgspec.json.decode(line, type=AnyEvent)`` reads one back."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from agents.events import AnyEvent, RunEnded, RunStarted, Saved, StepEnded, StepEvent, StepQueued, Text
-from agents.requests import Ask, Chat, Index, Request, Research
+from agents.requests import Ask, Chat, Index, Judge, Merge, Race, Request, Research
 from storage.recording import record
 from storage.records import EventRow, RunRow, StepRow
 from storage.store import StoreError
@@ -259,8 +259,10 @@ def _prompt(event: RunStarted) -> str:
     except (msgspec.MsgspecError, UnicodeError):
         return event.title
     match request:
-        case Chat(lanes=lanes):
+        case Chat(lanes=lanes) | Race(lanes=lanes):
             return lanes[0].messages[-1].content if lanes and lanes[0].messages else event.title
+        case Judge(candidates=candidates) | Merge(candidates=candidates):
+            return "\n\n".join(dict.fromkeys(candidate.prompt for candidate in candidates))
         case Ask(question=question):
             return question
         case Research(task=task):

@@ -46,11 +46,25 @@ class ModelRef(msgspec.Struct, frozen=True):
         return f"{self.name}{extra}"
 
 
-class Message(msgspec.Struct, frozen=True):
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that goes with a message. Its bytes are in the store under ``digest``; requests carry only this."""
+
+    name: str
+    """The file's name as the person gave it; shown, never opened again."""
+    media: str
+    """Its media type. ``image/…`` is sent as an image content part, everything else as text."""
+    digest: str
+    """SHA-256 of its bytes, as hexadecimal digits."""
+    size: int
+    """Bytes."""
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """One message of a conversation."""
 
     role: Literal["system", "user", "assistant"]
     content: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,11 +78,21 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority = Priority.INTERACTIVE
 
 
-class Lane(msgspec.Struct, frozen=True, kw_only=True):
-    """One model's side of a chat or comparison: the conversation so far ends with the person's message."""
+class Lane(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One model's side of a chat or comparison.
+
+    The conversation sent is what led to ``after``, that step's answer, and then ``messages``, which end with the person's. So a
+    turn stores what is new in it, and a conversation of n turns is stored once, not n times.
+    """
 
     model: ModelRef
     messages: tuple[Message, ...]
+    system: str | None = None
+    """The system prompt of this turn; it is not part of what ``after`` leads to."""
+    after: str | None = None
+    """The step whose answer came before; ``None`` starts a conversation."""
+    label: str = ""
+    """What tells this lane from others of the same model, as in a sweep."""
 
 
 class Chat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -78,6 +102,55 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     use_cache: bool = True
     session: str | None = None
     """Groups the turns of one conversation."""
+
+
+class Accept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What makes an answer acceptable: all that is given must hold. Nothing given accepts any whole answer that is not blank."""
+
+    min_chars: int | None = None
+    max_chars: int | None = None
+    pattern: str | None = None
+    """A regular expression that must be found in the answer."""
+    schema: msgspec.Raw | None = None
+    """A JSON schema the answer must follow."""
+    judge: ModelRef | None = None
+    """A model that is asked whether the answer meets ``criterion``."""
+    criterion: str = ""
+
+
+class Race(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One turn to several models at once: the first acceptable answer wins and the others are cancelled."""
+
+    lanes: tuple[Lane, ...]
+    accept: Accept = Accept()
+    use_cache: bool = False
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer to be judged or merged."""
+
+    label: str
+    """What it is called on screen; a judge never sees it."""
+    prompt: str
+    text: str
+
+
+class Judge(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A model scores answers it cannot tell the authors of."""
+
+    candidates: tuple[Candidate, ...]
+    model: ModelRef
+    criteria: str = ""
+    use_cache: bool = True
+
+
+class Merge(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A model makes one cohesive answer of several, to one prompt or to different ones."""
+
+    candidates: tuple[Candidate, ...]
+    model: ModelRef
+    instruction: str = ""
+    use_cache: bool = True
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -114,4 +187,4 @@ class Index(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     library: str = "default"
 
 
-Request = Chat | Ask | Research | Index
+Request = Chat | Race | Judge | Merge | Ask | Research | Index

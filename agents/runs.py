@@ -17,18 +17,21 @@ from agents.events import (
     FirstToken,
     Found,
     Hit,
+    Judged,
     Level,
     Log,
     Outcome,
     Retried,
     RunEnded,
     RunKind,
+    Score,
     StepEnded,
     StepKind,
     StepQueued,
     StepStarted,
     Timings,
     Usage,
+    Won,
 )
 from agents.text import TextBuffer
 from storage.errors import StoreError
@@ -108,6 +111,8 @@ class Step:
         self.text = TextBuffer()
         self.outcome: Outcome | None = None
         self.attempts = 0
+        self.offset = 0
+        """Characters of the text before the latest attempt's."""
         self.hits: tuple[Hit, ...] = ()
         self._finish: dict[str, Any] = {}
         self._queued = run.clock()
@@ -176,7 +181,8 @@ class Step:
         self._last = None
         if self._started is None:
             self._started = self.run.clock()
-        self._emit(StepStarted, attempt=self.attempts, offset=len(self.text))
+        self.offset = len(self.text)
+        self._emit(StepStarted, attempt=self.attempts, offset=self.offset)
 
     def write(self, piece: str) -> None:
         """Add text to the step."""
@@ -208,6 +214,14 @@ class Step:
         """Say what passages the step found, best first."""
         self.hits = hits
         self._emit(Found, hits=hits)
+
+    def judged(self, scores: tuple[Score, ...]) -> None:
+        """Say how a judge scored the answers it was given."""
+        self._emit(Judged, scores=scores)
+
+    def won(self, reason: str, saved: int) -> None:
+        """Say that this step's answer wins its race, and how many output tokens at most are saved by stopping the others."""
+        self._emit(Won, reason=reason, saved=saved)
 
     def retried(self, reason: str, delay: float) -> None:
         """Say that the present attempt failed and another follows after ``delay`` seconds."""

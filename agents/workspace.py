@@ -18,6 +18,7 @@ from storage.errors import StoreError
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from agents.conversations import Conversations
     from agents.models.service import Models
     from agents.requests import ModelRef
     from agents.retrieval.library import Library
@@ -37,6 +38,7 @@ class Workspace:
     """Set by :meth:`open`, like ``library`` and ``history``."""
     library: Library
     history: RunHistory
+    conversations: Conversations
 
     def __init__(self, settings: Settings, locations: Locations) -> None:
         self.settings = settings
@@ -94,6 +96,7 @@ class Workspace:
         try:
             # Importing in a thread: it takes tens of milliseconds, and the loop has a screen to draw meanwhile.
             await asyncio.to_thread(_import_services)
+            from agents.conversations import Conversations
             from agents.journal import Journal
             from agents.models.service import Models
             from agents.retrieval.library import Library
@@ -107,6 +110,7 @@ class Workspace:
                 Library(store, self.settings, models) as library,
             ):
                 self.models, self.library, self.history = models, library, RunHistory(store)
+                self.conversations = Conversations(self.history)
                 self.opened = True
                 opening.set_result(None)
                 await Journal(self.engine.stream, store, self._reader).run()
@@ -122,7 +126,7 @@ class Workspace:
         from agents.chat import chat
 
         await self.open()
-        await chat(run, self.models)
+        await chat(run, self.models, self.conversations)
 
     async def _ask(self, run: Run) -> None:
         await self.open()

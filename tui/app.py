@@ -15,11 +15,10 @@ from textual.app import App
 from agents.errors import StrettoError
 from agents.locations import LOG_NAME
 from tui.feed import Feed
-from tui.keys import bindings, place_of
+from tui.key_table import bindings, place_of
 from tui.safe import SafeFilter, safe_line
 from tui.screens.dashboard import Dashboard
 from tui.themes import load_themes
-from tui.views.compare import MOST_PANES
 from tui.widgets.pane_clock import FrameClock
 
 if TYPE_CHECKING:
@@ -59,8 +58,6 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.workspace = workspace
         self.feed = Feed(workspace.engine)
         self.dashboard = Dashboard(workspace, self.feed)
-        self.known_models: tuple[ModelRef, ...] = ()
-        """Models a pane can be added with."""
         self.theme_names: tuple[str, ...] = ()
         self._wanted = tuple(models)
         self._clock = FrameClock(self._frame, fps=workspace.settings.screen.fps)
@@ -106,13 +103,13 @@ class StrettoApp(App[None], inherit_bindings=False):
             )
             self._notice("")
             return
-        self.known_models = tuple(dict.fromkeys(models))
+        known = dashboard.compare.known = tuple(dict.fromkeys(models))
         if not self._wanted and (line := self.workspace.fallback(models[0])) is not None:
             self.notify(safe_line(line, 300), severity="warning", timeout=15, markup=False)
         dashboard.compare.set_models(models)
         dashboard.ask.set_model(models[0])
         dashboard.agents.set_model(models[0])
-        for model in self.known_models:
+        for model in known:
             try:
                 await self.workspace.models.warm(model, self._notice)
             except StrettoError as error:
@@ -150,46 +147,9 @@ class StrettoApp(App[None], inherit_bindings=False):
             prompts = "prompt that waited is" if dropped == 1 else f"{dropped} prompts that waited are"
             self.notify(f"The {prompts} not sent; Up brings back what was typed.", timeout=6, markup=False)
 
-    def action_pane(self, by: int) -> None:
-        """Mark another pane."""
-        self.dashboard.view.mark_pane(by)
-
-    def action_scroll_pane(self, pages: int) -> None:
-        """Scroll the marked pane."""
-        pane = self.dashboard.view.marked_pane()
-        if pane is not None:
-            pane.action_page(pages)
-
-    def action_copy(self) -> None:
-        """Copy the marked pane's text."""
-        pane = self.dashboard.view.marked_pane()
-        if pane is not None and pane.text:
-            self.copy_to_clipboard(pane.text)
-            self.notify("Sent to the terminal's clipboard.", timeout=2, markup=False)
-
-    def action_add_pane(self) -> None:
-        """Add a pane with the known model that has fewest."""
-        there = self.dashboard.compare.models
-        if self.known_models:
-            self.add_pane(min(self.known_models, key=there.count))
-
-    def add_pane(self, model: ModelRef) -> None:
-        """Add a pane with ``model``."""
-        if not self.dashboard.compare.add(model):
-            self.notify(f"There are {MOST_PANES} panes already.", timeout=3, markup=False)
-
-    def action_remove_pane(self) -> None:
-        """Take the marked pane away."""
-        if not self.dashboard.compare.remove_marked():
-            self.notify("The last pane stays.", timeout=2, markup=False)
-
-    def action_new_conversation(self) -> None:
-        """Start afresh in every pane."""
-        self.dashboard.compare.new_conversation()
-
-    def action_select_step(self, by: int) -> None:
-        """Mark another step of the log."""
-        self.dashboard.agents.select_step(by)
+    def action_act(self, name: str, *arguments: int) -> None:
+        """Have the view on screen do what the registry names."""
+        getattr(self.dashboard.view, f"act_{name}")(*arguments)
 
     async def action_quit(self) -> None:
         """Leave; what runs is stopped and saved once the screen is restored."""
@@ -197,12 +157,11 @@ class StrettoApp(App[None], inherit_bindings=False):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave a modal screen its own keys, all but quitting, and a view the keys of that view alone."""
-        where = place_of(action)
-        if where is None or action == "quit":
+        if place_of(action) is None or action == "quit":
             return True
         if self.screen is not self.dashboard:
             return False
-        return where not in {view.title for view in self.dashboard.views} or where == self.dashboard.view.title
+        return action != "act" or hasattr(self.dashboard.view, f"act_{parameters[0]}")
 
     def _fatal_error(self) -> None:
         """Say in one line what broke and where its traceback is; nothing of the message reaches the terminal unchecked."""

@@ -9,7 +9,7 @@ from textual.command import DiscoveryHit, Hit, Provider
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
 
-from tui.keys import KEYS
+from tui.key_table import KEYS
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class Commands(Provider):
         for key in KEYS:
             if key.action != "command_palette":
                 yield key.label, key.tooltip, partial(app.run_action, key.action)
-        for model in app.known_models:
-            yield f"Add pane: {safe_line(str(model), 120)}", "Ask this model too", partial(app.add_pane, model)
+        for model in app.dashboard.compare.known:
+            yield f"Add pane: {safe_line(str(model), 120)}", "Ask this model too", partial(app.dashboard.compare.add_pane, model)
         for name in app.theme_names:
             yield f"Theme: {safe_line(name, 60)}", "Change the colours", partial(setattr, app, "theme", name)
 

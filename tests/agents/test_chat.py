@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from agents.chat import chat
+from agents.conversations import Conversations
 from agents.engine import Engine
 from agents.events import StepEnded
 from agents.requests import Chat, Lane, Message, ModelRef
@@ -21,7 +22,7 @@ async def test_a_bug_in_one_lane_ends_that_lane_only() -> None:
         step.write("fine")
 
     async def handle(run: Run) -> None:
-        await chat(run, cast("Any", SimpleNamespace(call=call)))
+        await chat(run, cast("Any", SimpleNamespace(call=call)), Conversations(cast("Any", None)))
 
     lanes = tuple(Lane(model=ModelRef("lab", name), messages=(Message("user", "hi"),)) for name in ("a", "bad", "b"))
     async with Engine({Chat: handle}) as engine:

@@ -13,7 +13,7 @@ from textual.screen import Screen
 from tests.servers.paced import PacedServer
 from tests.tui.stage import stage
 from tui.app import StrettoApp
-from tui.keys import KEYS, Key, shown_key
+from tui.key_table import KEYS, Key, shown_key
 from tui.screens.help import HelpScreen
 from tui.screens.passage import PassageScreen
 from tui.widgets.prompt_line import PromptLine

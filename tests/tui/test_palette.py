@@ -7,7 +7,7 @@ from textual.command import CommandList, CommandPalette
 
 from tests.servers.paced import PacedServer
 from tests.tui.stage import Stage, stage
-from tui.keys import KEYS
+from tui.key_table import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Static
 
+from tui.prompts import Prompt
 from tui.views.agents import AgentsView
 from tui.views.ask import AskView
 from tui.views.compare import CompareView
@@ -41,7 +42,7 @@ class Dashboard(Screen[None]):
         self.agents = AgentsView(workspace, feed)
         self.view: View = self.compare
         """The view on screen."""
-        self.status = StatusLine(workspace, lambda: self.view.waiting)
+        self.status = StatusLine(workspace, lambda: len(self.view.queue))
         self.prompt = PromptLine(placeholder=self.compare.placeholder)
         self._tabs = Static(id="tabs", markup=False)
 
@@ -92,4 +93,4 @@ class Dashboard(Screen[None]):
     def on_prompt_line_sent(self, event: PromptLine.Sent) -> None:
         """Give the text to the view on screen."""
         event.stop()
-        self.view.submit(event.text)
+        self.view.submit(Prompt(event.text))

@@ -11,7 +11,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.keys import KEYS, Key, shown_key
+from tui.key_table import KEYS
+from tui.keys import Key, shown_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agents.runs import Run
     from agents.workspace import Workspace
     from tui.feed import Feed
+    from tui.prompts import Prompt
     from tui.widgets.stream_pane import StreamPane
 
 _EMPTY = """The research agent fetches every place at once, summarises each as soon as it is there, and combines a report.
@@ -44,7 +45,6 @@ class AgentsView(View):
         self.text = AnswerPane("Research", empty=_EMPTY)
         self.model: ModelRef | None = None
         self._run: Run | None = None
-        self._waiting: list[str] = []
         self._chosen = False
         self._told: dict[str, list[StepEvent | Saved]] = {}
         """What was said of each step besides its text, so that the header is true when another is shown."""
@@ -69,16 +69,16 @@ class AgentsView(View):
         self.text.title(f"Research: {short_model(model)}")
         self._next()
 
-    def submit(self, text: str) -> None:
+    def submit(self, prompt: Prompt) -> None:
         """Start the research agent, or queue the task behind the one that runs."""
-        self._waiting.append(text)
+        self.queue.append(prompt)
         self._next()
 
     def _next(self) -> None:
         busy = self._run is not None and not self._run.ended.done()
-        if busy or not self._waiting or self.model is None:
+        if busy or not self.queue or self.model is None:
             return
-        task, places = parse_task(self._waiting.pop(0))
+        task, places = parse_task(self.queue.popleft().text)
         if not task:
             self.text.paragraph("Say what to find out, beside the places.\n")
             self._next()
@@ -136,7 +136,7 @@ class AgentsView(View):
         self._chosen = True
         self._show(event.step)
 
-    def select_step(self, by: int) -> None:
+    def act_select(self, by: int) -> None:
         """Mark a step further up or down."""
         self.log_rows.move(by)
 
@@ -154,12 +154,7 @@ class AgentsView(View):
 
     def stop_all(self) -> int:
         """Stop the run and forget the tasks that wait."""
-        dropped = len(self._waiting)
-        self._waiting.clear()
+        dropped = len(self.queue)
+        self.queue.clear()
         self.stop()
         return dropped
-
-    @property
-    def waiting(self) -> int:
-        """Tasks behind the one that runs."""
-        return len(self._waiting)

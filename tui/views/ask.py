@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agents.runs import Run
     from agents.workspace import Workspace
     from tui.feed import Feed
+    from tui.prompts import Prompt
     from tui.widgets.stream_pane import StreamPane
 
 _EMPTY = """Ask your documents.
@@ -51,7 +52,6 @@ class AskView(View):
         self.library = "default"
         self.model: ModelRef | None = None
         self._runs: dict[str, Run] = {}
-        self._waiting: deque[str] = deque()
         self._asking: Run | None = None
         self._questions: deque[str] = deque(maxlen=2)
         """The last questions' runs: their ends are told to be on disk after the next one began."""
@@ -75,11 +75,12 @@ class AskView(View):
             self._warmed = True
             self.run_worker(self.workspace.library.warm(), name="warm the library", exit_on_error=False)
 
-    def submit(self, text: str) -> None:
+    def submit(self, prompt: Prompt) -> None:
         """Run a slash command, or ask."""
+        text = prompt.text
         command = _COMMAND.match(text)
         if command is None:
-            self._waiting.append(text)
+            self.queue.append(prompt)
             self._next()
         elif command["name"] == "add" and command["rest"]:
             self._add(command["rest"])
@@ -101,11 +102,11 @@ class AskView(View):
         self._runs[run.id] = run
 
     def _next(self) -> None:
-        if not self._waiting:
+        if not self.queue:
             return
         if self._asking is not None or self.model is None:
             return
-        question = self._waiting.popleft()
+        question = self.queue.popleft().text
         self.lanes.clear()
         self._passages = ()
         self._held.clear()
@@ -211,16 +212,11 @@ class AskView(View):
 
     def stop_all(self) -> int:
         """Stop everything that runs here."""
-        dropped = len(self._waiting)
-        self._waiting.clear()
+        dropped = len(self.queue)
+        self.queue.clear()
         for run in self._runs.values():
             run.cancel()
         return dropped
-
-    @property
-    def waiting(self) -> int:
-        """Questions behind the one that is answered."""
-        return len(self._waiting)
 
     def on_stream_pane_citation(self, event: StreamPane.Citation) -> None:
         """Open the passage behind ``[n]``."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agents.runs import Run
     from agents.workspace import Workspace
     from tui.feed import Feed
+    from tui.prompts import Prompt
 
 MOST_PANES = 8
 _NARROWEST = 34
@@ -37,8 +38,9 @@ class CompareView(View):
 
     def __init__(self, workspace: Workspace, feed: Feed) -> None:
         super().__init__(workspace, feed)
+        self.known: tuple[ModelRef, ...] = ()
+        """Models a pane can be added with."""
         self._run: Run | None = None
-        self._waiting: deque[str] = deque()
         self._lanes: dict[str, ComparePane] = {}
         self._starting: deque[ComparePane] = deque()
         self._panes: list[ComparePane] = []
@@ -83,6 +85,25 @@ class CompareView(View):
         self._arrange()
         return True
 
+    def act_add(self) -> None:
+        """Add a pane with the known model that has fewest."""
+        if self.known:
+            self.add_pane(min(self.known, key=self.models.count))
+
+    def add_pane(self, model: ModelRef) -> None:
+        """Add a pane with ``model``, or say that there are as many as there may be."""
+        if not self.add(model):
+            self.notify(f"There are {MOST_PANES} panes already.", timeout=3, markup=False)
+
+    def act_remove(self) -> None:
+        """Take the marked pane away."""
+        if not self.remove_marked():
+            self.notify("The last pane stays.", timeout=2, markup=False)
+
+    def act_new(self) -> None:
+        """Start afresh in every pane."""
+        self.new_conversation()
+
     def remove_marked(self) -> bool:
         """Take the marked pane away, stopping what it runs; False when it is the last one, which stays."""
         marked = self._marked()
@@ -110,24 +131,23 @@ class CompareView(View):
         for pane in self._panes:
             pane.clear()
 
-    def submit(self, text: str) -> None:
+    def submit(self, prompt: Prompt) -> None:
         """Send the prompt to every pane, or queue it behind the turn that runs."""
         if self._reason is not None:
             self.notify(safe_line(f"not sent: {self._reason}", 300), severity="error", markup=False)
             return
-        self._waiting.append(text)
+        self.queue.append(prompt)
         self._next()
 
     def _next(self) -> None:
-        if self._run is not None or not self._waiting or not self._panes:
+        if self._run is not None or not self.queue or not self._panes:
             return
-        text = self._waiting.popleft()
+        text = self.queue.popleft().text
         system = self.workspace.settings.defaults.system
         lanes = []
         for pane in self._panes:
             pane.asked(text)
-            head = (Message("system", system),) if system else ()
-            lanes.append(Lane(model=pane.model, messages=(*head, *pane.conversation)))
+            lanes.append(Lane(model=pane.model, messages=(Message("user", text),), system=system, after=pane.after))
         self._starting = deque(self._panes)
         self._run = self.feed.submit(Chat(lanes=tuple(lanes), use_cache=self.workspace.settings.defaults.cache), self)
         for pane in self._panes:
@@ -180,16 +200,11 @@ class CompareView(View):
 
     def stop_all(self) -> int:
         """Stop the turn that runs and forget the prompts that wait."""
-        dropped = len(self._waiting)
-        self._waiting.clear()
+        dropped = len(self.queue)
+        self.queue.clear()
         if self._run is not None:
             self._run.cancel()
         return dropped
-
-    @property
-    def waiting(self) -> int:
-        """Prompts behind the turn that runs."""
-        return len(self._waiting)
 
     def on_resize(self, event: events.Resize) -> None:
         """Give the grid as many columns as read well."""

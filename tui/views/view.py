@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Container
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from agents.events import AnyEvent
     from agents.workspace import Workspace
     from tui.feed import Feed
+    from tui.prompts import Prompt
     from tui.widgets.stream_pane import StreamPane
 
 
@@ -27,12 +29,14 @@ class View(Container):
         super().__init__(id=self.title.lower())
         self.workspace = workspace
         self.feed = feed
+        self.queue: deque[Prompt] = deque()
+        """Prompts that wait behind what runs; the next to go is first."""
 
     def entered(self) -> None:
         """Get ready for what is likely to be asked, now that the view is on screen."""
 
-    def submit(self, text: str) -> None:
-        """Do what the prompt line's text asks for; never blocks, and what cannot start yet waits its turn."""
+    def submit(self, prompt: Prompt) -> None:
+        """Do what the prompt asks for; never blocks, and what cannot start yet waits its turn in ``queue``."""
         raise NotImplementedError
 
     def handle(self, event: AnyEvent) -> None:
@@ -51,10 +55,28 @@ class View(Container):
         """Stop everything this view runs; return how many prompts waited and are not sent now."""
         raise NotImplementedError
 
-    @property
-    def waiting(self) -> int:
-        """How many prompts wait behind what runs."""
-        raise NotImplementedError
+    def act_mark(self, by: int) -> None:
+        """Mark another pane."""
+        self.mark_pane(by)
+
+    def act_scroll(self, pages: int) -> None:
+        """Scroll the marked pane."""
+        pane = self.marked_pane()
+        if pane is not None:
+            pane.action_page(pages)
+
+    def act_focus(self) -> None:
+        """Give the marked pane the focus."""
+        pane = self.marked_pane()
+        if pane is not None:
+            pane.focus()
+
+    def act_copy(self) -> None:
+        """Copy the marked pane's text."""
+        pane = self.marked_pane()
+        if pane is not None and pane.text:
+            self.app.copy_to_clipboard(pane.text)
+            self.notify("Sent to the terminal's clipboard.", timeout=2, markup=False)
 
     def panes(self) -> list[StreamPane]:
         """Return the panes of text, in the order they are walked; the marked one is found by its class ``-marked``."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agents.events import Saved, StepEnded, StepEvent, StepQueued, StepStarted
-from agents.requests import Message
 from tui.figures import short_model
 from tui.widgets.answer_pane import AnswerPane
 
@@ -20,7 +19,8 @@ class ComparePane(AnswerPane):
     def __init__(self, model: ModelRef) -> None:
         super().__init__(short_model(model), empty="No answer yet.")
         self.model = model
-        self.conversation: list[Message] = []
+        self.after: str | None = None
+        """The step that answered the turn before the next one."""
         self.running: str | None = None
         """The step that runs here, while it does."""
         self._run: Run | None = None
@@ -28,14 +28,12 @@ class ComparePane(AnswerPane):
 
     def clear(self) -> None:
         """Start a new conversation."""
-        self.conversation.clear()
-        self._run, self.running, self._offset = None, None, 0
+        self._run, self.running, self.after, self._offset = None, None, None, 0
         self.fresh("")
         self.idle()
 
     def asked(self, prompt: str) -> None:
         """Add the person's message."""
-        self.conversation.append(Message("user", prompt))
         self.paragraph(f"› {prompt}\n\n")
 
     def answering(self, run: Run) -> None:
@@ -56,12 +54,10 @@ class ComparePane(AnswerPane):
         super().handle(event)
 
     def ended(self, event: StepEnded) -> None:
-        """Keep the answer as a turn; one that never came takes its question with it, so that it can be sent again."""
+        """Go on from this answer; a turn that had none is not part of the conversation, so that it can be sent again."""
         super().ended(event)
         run, self._run, self.running = self._run, None, None
-        answer = run.steps[event.step].text.slice(self._offset) if run is not None else ""
+        answered = run is not None and len(run.steps[event.step].text) > self._offset
         self._offset = 0
-        if answer:
-            self.conversation.append(Message("assistant", answer))
-        elif self.conversation:
-            self.conversation.pop()
+        if answered:
+            self.after = event.step

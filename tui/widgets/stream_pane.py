@@ -9,7 +9,7 @@ Nothing here parses Markdown: lines get one plain style each.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -116,6 +116,12 @@ class StreamPane(Widget, can_focus=True):
     def append(self, text: str) -> None:
         """Add ``text`` from outside at the end. Costs next to nothing; it is drawn at the next :meth:`flush`."""
         self._view.append(text)
+
+    def begin(self, kind: Literal["prompt", "answer", "note"]) -> None:
+        """Begin a section: what is appended from now on is a person's prompt, a model's answer, or our own remark."""
+
+    def finish(self) -> None:
+        """Say that the section is complete, so that its last block is drawn as Markdown, too."""
 
     def set_text(self, text: str) -> None:
         """Show ``text`` instead of what is there, from its end."""
