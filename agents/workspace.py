@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from typing import TYPE_CHECKING, Self
 
 from agents.allocator import return_memory
@@ -16,6 +17,7 @@ from agents.requests import Ask, Chat, Index, Research
 from storage.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from agents.conversations import Conversations
@@ -40,10 +42,10 @@ class Workspace:
     history: RunHistory
     conversations: Conversations
 
-    def __init__(self, settings: Settings, locations: Locations) -> None:
+    def __init__(self, settings: Settings, locations: Locations, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.locations = locations
-        self.engine = Engine({Chat: self._chat, Ask: self._ask, Research: self._research, Index: self._index})
+        self.engine = Engine({Chat: self._chat, Ask: self._ask, Research: self._research, Index: self._index}, clock=clock)
         self.metrics = Metrics(self.engine.clock)
         self.lag = LagProbe()
         self.gpu = GpuProbe()
