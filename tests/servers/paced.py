@@ -3,6 +3,7 @@
 How it answers is in the model's name:
 
 - ``paced-400-100``: 400 tokens at 100 tokens a second, the first at once; ``paced-400-100-250`` waits 250 ms before it
+- ``markdown-400-100``: the same with the text of a Markdown document instead of plain words
 - ``delay-3.0``: the whole answer (40 tokens) after 3.0 seconds; ``delay-3.0-8`` gives 8 tokens
 - anything else: 40 tokens as fast as they can be written
 
@@ -17,6 +18,7 @@ import argparse
 import asyncio
 import base64
 import hashlib
+import re
 import struct
 import sys
 import threading
@@ -36,6 +38,34 @@ _WORDS = (
     *(" a", " new", " voice", " begins", ":", " can", "ons", " over", "lap", " in", " stret", "to", ".\n"),
 )
 """Pieces of the length that tokens have, four characters on average."""
+_DOCUMENT = """\
+## Why overlap matters
+
+A voice that *enters* before the last one has **finished** makes a `stretto`; see [the score](https://example.org/score) for it.
+
+1. The first voice states the subject.
+2. The second enters, and the first goes on:
+   - in another key,
+   - at half the distance.
+
+```python
+async def enter(voices: list[Voice], distance: float) -> None:
+    """Let each voice begin before the one before it ends."""
+    async with asyncio.TaskGroup() as group:
+        for number, voice in enumerate(voices):
+            group.create_task(voice.sing(after=number * distance))
+```
+
+| voice | enters at | ends at |
+|:------|----------:|--------:|
+| alto  |       0.0 |     4.0 |
+| tenor |       1.5 |     5.5 |
+
+> What blocks is heard at once: a rest where no rest was written.
+
+"""
+_MARKDOWN = tuple(re.findall(r" ?\S{1,5}|\s", _DOCUMENT))
+"""The document in pieces of the length that tokens have."""
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
 _END = b"0\r\n\r\n"
 DIMENSIONS = 64
@@ -47,6 +77,7 @@ class Pace(msgspec.Struct, frozen=True):
     tokens: int = 40
     rate: float = 0.0
     ttft: float = 0.0
+    markdown: bool = False
 
 
 def pace_of(model: str) -> Pace:
@@ -56,16 +87,17 @@ def pace_of(model: str) -> Pace:
         values = [float(number) for number in numbers]
     except ValueError:
         return Pace()
-    if kind == "paced" and len(values) in {2, 3}:
-        return Pace(int(values[0]), values[1], values[2] / 1000 if len(values) == 3 else 0.0)
+    if kind in {"paced", "markdown"} and len(values) in {2, 3}:
+        return Pace(int(values[0]), values[1], values[2] / 1000 if len(values) == 3 else 0.0, kind == "markdown")
     if kind == "delay" and len(values) in {1, 2}:
         return Pace(int(values[1]) if len(values) == 2 else 40, 0.0, values[0])
     return Pace()
 
 
-def words(count: int) -> list[str]:
+def words(count: int, *, markdown: bool = False) -> list[str]:
     """Return the tokens of an answer of ``count`` tokens; the same for every answer of that length."""
-    return [_WORDS[index % len(_WORDS)] for index in range(count)]
+    source = _MARKDOWN if markdown else _WORDS
+    return [source[index % len(source)] for index in range(count)]
 
 
 def event(delta: str, finish: str = "null") -> bytes:
@@ -86,7 +118,7 @@ def _content(token: str) -> bytes:
     return chunk(event(f'{{"content":{msgspec.json.encode(token).decode()}}}'))
 
 
-_READY = {word: _content(word) for word in _WORDS}
+_READY = {word: _content(word) for word in (*_WORDS, *_MARKDOWN)}
 
 
 class PacedServer(LoopbackServer):
@@ -135,7 +167,7 @@ class PacedServer(LoopbackServer):
         model = next((name for text, name in self._rules if text in body), str(asked.get("model", "")))
         pace = pace_of(model)
         reply = self._reply(asked) if self._reply else None
-        tokens = words(pace.tokens) if reply is None else _cut(reply)
+        tokens = words(pace.tokens, markdown=pace.markdown) if reply is None else _cut(reply)
         if asked.get("stream"):
             options = asked.get("stream_options")
             usage = isinstance(options, dict) and bool(options.get("include_usage"))
