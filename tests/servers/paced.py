@@ -50,7 +50,7 @@ A voice that *enters* before the last one has **finished** makes a `stretto`; se
 
 ```python
 async def enter(voices: list[Voice], distance: float) -> None:
-    """Let each voice begin before the one before it ends."""
+    # Each begins before the one before it ends.
     async with asyncio.TaskGroup() as group:
         for number, voice in enumerate(voices):
             group.create_task(voice.sing(after=number * distance))
