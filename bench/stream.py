@@ -1,8 +1,10 @@
 """The whole program under load: a paced server, N panes in a real terminal, and a person typing meanwhile.
 
-``uv run python -m bench.stream [--panes 8 --rate 100 --tokens 400]`` starts the server and stretto as processes of their own, sends
-one prompt, types a letter now and then while the answers stream, and prints: the time until all ends are on the screen against the
-paced time, key press to echo, stretto's share of one core, and the loop lag it shows.
+``uv run python -m bench.stream`` measures 8 panes at 100 tokens a second and 16 at 50, the answers Markdown; ``--panes``,
+``--rate`` and ``--seconds`` measure one load. For each it starts the server and stretto as processes of their own, sends one prompt, types
+letters while the answers stream, and prints: the time until all ends are on the screen against the paced time, key press to
+echo, stretto's share of one core, and the loop lag it shows (which has the program's start in it). Then the rival way, an
+app of ``Markdown.get_stream`` panes, goes through the same, and the ratios are printed.
 """
 
 from __future__ import annotations
@@ -11,13 +13,12 @@ import argparse
 import contextlib
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
@@ -29,6 +30,24 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 LETTERS = "жшщэюя"
 """Typed while answers stream; no answer holds them, so each is found in the terminal's bytes as it is drawn."""
+
+
+class Load(NamedTuple):
+    """How much streams at once, and for how long."""
+
+    panes: int
+    rate: int
+    seconds: float
+
+    @property
+    def model(self) -> str:
+        """The name the paced server goes by."""
+        return f"markdown-{int(self.rate * self.seconds)}-{self.rate}"
+
+
+def percentile(ordered: list[float], part: float) -> float:
+    """Return the value of sorted ``ordered`` that ``part`` of them do not exceed."""
+    return ordered[min(int(len(ordered) * part), len(ordered) - 1)]
 
 
 @contextlib.contextmanager
@@ -60,31 +79,54 @@ def program_environment(address: str, panes: int, model: str) -> Iterator[tuple[
         yield os.environ | places | {"PYTHONPATH": str(ROOT)}, str(folder)
 
 
-def drive(env: dict[str, str], panes: int, rate: int, tokens: int, folder: str) -> None:
-    """Send the prompt, type, and print the figures."""
-    with Terminal([sys.executable, "-m", "tui.main"], env, columns=200, rows=50, cwd=folder) as terminal:
-        terminal.wait_for(f"paced-{tokens}-{rate}", 30)
-        terminal.read(3)
+class Figures(NamedTuple):
+    """What one program showed under one load."""
+
+    wall: float
+    """Seconds until all ends were on the screen."""
+    echoes: list[float]
+    """Seconds from key press to echo, sorted."""
+    share: float
+    """Share of one core."""
+    lag: str
+
+
+def drive(command: list[str], env: dict[str, str], folder: str, ready: str, load: Load) -> Figures:
+    """Start the program, send the prompt, type, and watch."""
+    with Terminal(command, env, columns=200, rows=50, cwd=folder) as terminal:
+        terminal.wait_for(ready, 60)
+        terminal.read(5)
         program = psutil.Process(terminal.process.pid)
-        paced = tokens / rate
         terminal.type("go\r")
         began, cpu = time.perf_counter(), sum(program.cpu_times()[:2])
-        echoes = type_until(terminal, began + paced)
+        echoes = type_until(terminal, began + load.seconds)
         used = sum(program.cpu_times()[:2]) - cpu
         share = used / (time.perf_counter() - began)
-        read_on(terminal, paced * 0.3 + 2)
-        wall = last_end(terminal, panes, began + paced * 0.9) - began
+        wall = None
+        for _ in range(8):
+            read_on(terminal, load.seconds * 0.2 + 2)
+            wall = last_end(terminal, load.panes, began + load.seconds * 0.9)
+            if wall is not None:
+                break
         terminal.draw()
         lag = re.search(r"lag (\S+ \S+)", terminal.text)
-    echoes.sort()
-    p95 = echoes[min(int(len(echoes) * 0.95), len(echoes) - 1)]
-    print(f"{panes} panes x {rate} tok/s x {tokens} tokens, 200x50 terminal")
-    print(f"all ends on screen   {wall:.2f} s, paced {paced:.2f} s: ratio {wall / paced:.2f} (bound 1.15)")
+    return Figures((wall or float("inf")) - began, sorted(echoes), share, lag[1] if lag else "–")
+
+
+def report(name: str, load: Load, figures: Figures, bounds: bool) -> None:
+    """Print what one program showed."""
+    wall, echoes, share, lag = figures
+    p50, p95, p99 = (percentile(echoes, part) * 1000 for part in (0.5, 0.95, 0.99))
+    print(f"{name}: {load.panes} panes x {load.rate} tok/s x {load.seconds:g} s, 200x50 terminal")
     print(
-        f"key press to echo    P50 {statistics.median(echoes) * 1000:.0f} ms, P95 {p95 * 1000:.0f} ms of {len(echoes)} (bound 50)"
+        f"  all ends on screen   {wall:.2f} s, paced {load.seconds:.2f} s: ratio {wall / load.seconds:.2f}{' (bound 1.10)' if bounds else ''}"
     )
-    print(f"one core             {share * 100:.0f} % (bound 70)")
-    print(f"loop lag P99         {lag[1] if lag else '–'} (bound 20 ms)")
+    print(
+        f"  key press to echo    P50 {p50:.0f} ms, P95 {p95:.0f} ms, P99 {p99:.0f} ms of {len(echoes)}{' (bound 50, 80)' if bounds else ''}"
+    )
+    print(f"  one core             {share * 100:.0f} %{' (bound 60)' if bounds else ''}")
+    if bounds:
+        print(f"  loop lag P99         {lag} (bound 16 ms)")
 
 
 def type_until(terminal: Terminal, until: float) -> list[float]:
@@ -114,27 +156,40 @@ def read_on(terminal: Terminal, seconds: float) -> None:
         terminal.read_some(left)
 
 
-def last_end(terminal: Terminal, panes: int, after: float) -> float:
-    """Return when the last pane was drawn as ended, by drawing again, piece by piece, what was read."""
+def last_end(terminal: Terminal, panes: int, after: float) -> float | None:
+    """Return when the last pane was drawn as ended, by drawing again, piece by piece, what was read; None while some have not."""
     for at, length in terminal.reads:
-        if at < after:
+        if at < after or length <= terminal.drawn:
             continue
         terminal.draw(length)
-        if len(re.findall(r"\b(done|saving|saved)\b", terminal.text)) >= panes:
+        if len(re.findall(r"\b(done|saving|saved|joined)\b", terminal.text)) >= panes:
             return at
-    raise SystemExit(f"not all panes ended:\n{terminal.text}")
+    return None
 
 
 def main() -> None:
     """Parse and measure."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--panes", type=int, default=8)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--panes", type=int)
     parser.add_argument("--rate", type=int, default=100)
-    parser.add_argument("--tokens", type=int, default=400)
-    arguments = parser.parse_args()
-    model = f"paced-{arguments.tokens}-{arguments.rate}"
-    with paced_server() as address, program_environment(address, arguments.panes, model) as (env, folder):
-        drive(env, arguments.panes, arguments.rate, arguments.tokens, folder)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--rival-seconds", type=float, default=10, help="0 leaves the rival out")
+    options = parser.parse_args()
+    loads = [(options.panes, options.rate)] if options.panes else [(8, 100), (16, 50)]
+    for panes, rate in loads:
+        load = Load(panes, rate, options.seconds)
+        with paced_server() as address, program_environment(address, panes, load.model) as (env, folder):
+            ours = drive([sys.executable, "-m", "tui.main"], env, folder, load.model, load)
+            report("stretto", load, ours, bounds=True)
+            if options.rival_seconds:
+                less = Load(panes, rate, options.rival_seconds)
+                rival = [sys.executable, "-m", "bench.rival", address, less.model, "--panes", str(panes)]
+                theirs = drive(rival, env, folder, "ready", less)
+                report("Markdown.get_stream", less, theirs, bounds=False)
+                print(
+                    f"  stretto takes {ours.share / theirs.share:.2f} of its processor time; its P95 echo is "
+                    f"{percentile(theirs.echoes, 0.95) / percentile(ours.echoes, 0.95):.1f} times ours\n"
+                )
 
 
 if __name__ == "__main__":

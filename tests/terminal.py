@@ -96,6 +96,11 @@ class Terminal:
         self._drawn = max(self._drawn, end)
 
     @property
+    def drawn(self) -> int:
+        """How many of the bytes read the screen has taken in."""
+        return self._drawn
+
+    @property
     def text(self) -> str:
         """The screen as lines of text."""
         return "\n".join(line.rstrip() for line in self._screen.display)
