@@ -1,8 +1,8 @@
 """The whole program under load: a paced server, N panes in a real terminal, and a person typing meanwhile.
 
 ``uv run python -m bench.stream`` measures 8 panes at 100 tokens a second and 16 at 50, the answers Markdown; ``--panes``,
-``--rate`` and ``--seconds`` measure one load. For each it starts the server and stretto as processes of their own, sends one prompt, types
-letters while the answers stream, and prints: the time until all ends are on the screen against the paced time, key press to
+``--rate`` and ``--seconds`` measure one load. For each it starts the server and stretto as processes of their own, sends one
+prompt, types letters while the answers stream, and prints: the time until all ends are on the screen against the paced time, key press to
 echo, stretto's share of one core, and the loop lag it shows (which has the program's start in it). Then the rival way, an
 app of ``Markdown.get_stream`` panes, goes through the same, and the ratios are printed.
 """
@@ -117,14 +117,11 @@ def report(name: str, load: Load, figures: Figures, bounds: bool) -> None:
     """Print what one program showed."""
     wall, echoes, share, lag = figures
     p50, p95, p99 = (percentile(echoes, part) * 1000 for part in (0.5, 0.95, 0.99))
+    first, second, third = (" (bound 1.10)", " (bound 50, 80)", " (bound 60)") if bounds else ("", "", "")
     print(f"{name}: {load.panes} panes x {load.rate} tok/s x {load.seconds:g} s, 200x50 terminal")
-    print(
-        f"  all ends on screen   {wall:.2f} s, paced {load.seconds:.2f} s: ratio {wall / load.seconds:.2f}{' (bound 1.10)' if bounds else ''}"
-    )
-    print(
-        f"  key press to echo    P50 {p50:.0f} ms, P95 {p95:.0f} ms, P99 {p99:.0f} ms of {len(echoes)}{' (bound 50, 80)' if bounds else ''}"
-    )
-    print(f"  one core             {share * 100:.0f} %{' (bound 60)' if bounds else ''}")
+    print(f"  all ends on screen   {wall:.2f} s, paced {load.seconds:.2f} s: ratio {wall / load.seconds:.2f}{first}")
+    print(f"  key press to echo    P50 {p50:.0f} ms, P95 {p95:.0f} ms, P99 {p99:.0f} ms of {len(echoes)}{second}")
+    print(f"  one core             {share * 100:.0f} %{third}")
     if bounds:
         print(f"  loop lag P99         {lag} (bound 16 ms)")
 
