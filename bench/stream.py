@@ -2,9 +2,9 @@
 
 ``uv run python -m bench.stream`` measures 8 panes at 100 tokens a second and 16 at 50, the answers Markdown; ``--panes``,
 ``--rate`` and ``--seconds`` measure one load. For each it starts the server and stretto as processes of their own, sends one
-prompt, types letters while the answers stream, and prints: the time until all ends are on the screen against the paced time, key press to
-echo, stretto's share of one core, and the loop lag it shows (which has the program's start in it). Then the rival way, an
-app of ``Markdown.get_stream`` panes, goes through the same, and the ratios are printed.
+prompt, types letters while the answers stream, and prints: the time until all ends are on the screen against the paced time,
+key press to echo, stretto's share of one core, and the loop lag it shows (which has the program's start in it). Then the
+rival way, an app of ``Markdown.get_stream`` panes, goes through the same, and the ratios are printed.
 """
 
 from __future__ import annotations
