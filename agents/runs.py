@@ -113,6 +113,8 @@ class Step:
         self.attempts = 0
         self.offset = 0
         """Characters of the text before the latest attempt's."""
+        self.pieces = 0
+        """Pieces of text so far: about one a token from most servers, one for a whole answer that was kept."""
         self.hits: tuple[Hit, ...] = ()
         self._finish: dict[str, Any] = {}
         self._queued = run.clock()
@@ -195,6 +197,7 @@ class Step:
         elif self._last is not None:
             self._note_gap(now - self._last)
         self._last = now
+        self.pieces += 1
         self.run.stream.write(self.run.id, self.id, self.text, piece)
 
     def _note_gap(self, gap: float) -> None:

@@ -27,12 +27,10 @@ def parse_model(text: str) -> ModelRef:
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals:
             raise InputError(f"{text!r}: {setting!r} is not parameter=value: {_FORM}")
-        if key not in Params.__struct_fields__:
-            raise InputError(f"{text!r}: there is no parameter {key!r}{_nearest(key)}")
         if key in values:
             raise InputError(f"{text!r} sets {key!r} twice")
         values[key] = value
-    return ModelRef(endpoint, model, _params(text, values))
+    return ModelRef(endpoint, model, parse_params(text, values))
 
 
 def _nearest(key: str) -> str:
@@ -41,8 +39,14 @@ def _nearest(key: str) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
 
 
-def _params(text: str, values: dict[str, str]) -> Params:
+def parse_params(text: str, values: dict[str, str]) -> Params:
+    """Return the parameters that ``values`` names; ``text`` is what messages call the place they stand in.
+
+    Raises :class:`InputError`, in one line, for a name or a value that is none.
+    """
     for key, value in values.items():
+        if key not in Params.__struct_fields__:
+            raise InputError(f"{text!r}: there is no parameter {key!r}{_nearest(key)}")
         try:
             msgspec.convert({key: value}, Params, strict=False)
         except msgspec.ValidationError:

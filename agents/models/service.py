@@ -113,6 +113,11 @@ class Models:
                 if gate.client is not None:
                     await gate.client.close()
 
+    @property
+    def settings(self) -> Settings:
+        """The configuration that calls are completed from."""
+        return self._settings
+
     async def call(self, step: Step, call: ModelCall) -> Answer:
         """Make ``call`` and tell ``step`` what happens: its start, its text, what is waited for, and how it ended.
 
