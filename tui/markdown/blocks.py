@@ -1,0 +1,284 @@
+"""Where the top-level blocks of Markdown end, found line by line while the text grows.
+
+Every line is looked at once, by its first characters. The cuts are the same however the text was cut into pieces on its way
+here. Where this differs from CommonMark it cuts less, never within what belongs together: a piece is parsed as a whole when it
+is shaped. Blocks that are too large are cut within, and what the next piece goes on with is told by its :class:`State`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from tui.markdown.lines import (
+    CODE,
+    FENCE,
+    HEADING,
+    LIST,
+    PARAGRAPH,
+    QUOTE,
+    RULE,
+    TAB,
+    TABLE,
+    breaks_paragraph,
+    fence_of,
+    indent_of,
+    is_closing,
+    is_table,
+    is_text,
+    is_underline,
+    item_of,
+    kind_of,
+    marked,
+    no_item,
+)
+
+LARGEST: Final = 4096
+"""Characters of a piece, so that shaping it takes a few milliseconds."""
+
+_HEAD: Final = 1024
+"""Characters of a line that are looked at."""
+_JOINED: Final = re.compile("[\u0300-\u036f\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
+_LONGEST_JOINED: Final = 32
+
+
+class State(NamedTuple):
+    """What a piece of Markdown goes on with; the empty state at the start of a block."""
+
+    kind: int = 0
+    """The kind of block that was cut, 0 if none was."""
+    within: bool = False
+    """Whether the piece starts within a line."""
+    fence: str = ""
+    """The marker of the fence that is open."""
+    info: str = ""
+    """What stands after that marker: the language."""
+    indent: int = 0
+    """Cells the content of the open list item is indented by."""
+    head: str = ""
+    """The first piece of a table, for its columns."""
+
+
+class BlockSplitter:
+    """Finds the ends of top-level blocks in Markdown that grows."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        """What the text since the last cut begins with."""
+        self._ends: list[tuple[int, State]] = []
+        self._open = State()
+        """The block that is open, as a piece that would be cut from it now goes on with it."""
+        self._before = State()
+        """The same before the line that is looked at."""
+        self._closed = False
+        """Whether the block is complete, but for blank lines after it."""
+        self._blank = False
+        self._start = 0
+        """Where the open piece starts."""
+        self._at = 0
+        """Where the line starts that is looked at."""
+        self._searched = 0
+        """How far an end of that line was looked for."""
+        self._entered = False
+        """Whether it is known what that line begins."""
+        self._previous = 0
+        """Where the line before it starts."""
+        self._item = 0
+        """Where the last item of a list starts."""
+        self._list = ""
+
+    def feed(self, text: str) -> list[int]:
+        """Return where complete blocks end in ``text``: everything since the last cut, what was given before and more after it.
+
+        An end is where the next block starts; blank lines belong to the block before them. Ends that were not cut yet are
+        told again.
+        """
+        while True:
+            newline = text.find("\n", self._searched)
+            if newline < 0:
+                break
+            self._line(text, newline)
+        self._searched = len(text)
+        self._growing(text)
+        return [end for end, _ in self._ends]
+
+    def finish(self, text: str) -> list[int]:
+        """Return the ends in ``text`` when nothing follows any more, so that its last line is complete, too."""
+        self.feed(text)
+        if self._at < len(text):
+            self._line(text, len(text))
+        return [end for end, _ in self._ends if end < len(text)]
+
+    def cut(self, offset: int) -> None:
+        """Take note that the text before ``offset``, an end :meth:`feed` told, was taken away. Ends count from there now.
+
+        Read :attr:`state` before: it is the state of the piece that is taken away.
+        """
+        for index, (end, state) in enumerate(self._ends):
+            if end == offset:
+                self.state = state
+                self._ends = [(later - offset, kept) for later, kept in self._ends[index + 1 :]]
+                break
+        else:
+            message = f"no block ends at {offset}"
+            raise ValueError(message)
+        self._start -= offset
+        self._at -= offset
+        self._searched -= offset
+        self._previous -= offset
+        self._item -= offset
+
+    # Lines
+
+    def _line(self, text: str, newline: int) -> None:
+        """Look at the complete line that ends at ``newline``."""
+        if not self._entered:
+            self._enter(text, newline)
+        self._fit(text, newline + 1)
+        self._previous, self._at = self._at, newline + 1
+        self._searched = newline + 1
+        self._entered = False
+        self._open = self._open._replace(within=False) if self._open.within else self._open
+
+    def _growing(self, text: str) -> None:
+        """Look at the line that is not complete yet, as far as it is sure what it will be."""
+        size = len(text)
+        if not self._entered:
+            if size - self._at >= _HEAD:
+                self._enter(text, size)
+            elif (self._closed or self._blank) and self._open.kind and self._begins_anew(text[self._at :]):
+                self._end(self._at)
+        if self._entered and size - self._start > LARGEST + 1:
+            self._fit(text, size)
+
+    def _begins_anew(self, line: str) -> bool:
+        """Tell whether a line after a complete block or a blank line surely begins another block, whatever else comes in it."""
+        rest = line.lstrip(" \t")
+        if not rest:
+            return False
+        if self._closed:
+            return True
+        kind = self._open.kind
+        if kind == FENCE:
+            return False
+        if kind == CODE:
+            return indent_of(line) < TAB
+        return kind != LIST or (indent_of(line) < self._open.indent and no_item(rest))
+
+    def _enter(self, text: str, end: int) -> None:
+        """Find out what the line begins or goes on with."""
+        line = text[self._at : min(end, self._at + _HEAD)]
+        self._entered = True
+        self._before = self._open
+        kind = self._open.kind
+        if not line or line.isspace():
+            self._blank = True
+            self._closed = self._closed or kind in {PARAGRAPH, TABLE, QUOTE}
+            return
+        if not kind:
+            self._begin(line)
+        elif self._closed:
+            self._end(self._at)
+            self._begin(line)
+        elif kind == FENCE:
+            self._closed = is_closing(line, self._open.fence) and indent_of(line) < TAB
+        elif kind == LIST:
+            self._in_list(line)
+        elif not (kind == PARAGRAPH and is_text(line)) and not self._goes_on(kind, text, line):
+            self._end(self._at)
+            self._begin(line)
+        self._blank = False
+
+    def _begin(self, line: str) -> None:
+        kind = kind_of(line)
+        self._closed = kind in {HEADING, RULE}
+        self._open = State(kind)
+        if kind == FENCE:
+            self._open = State(kind, False, *(fence_of(line) or ("", "")))
+        elif kind == LIST:
+            self._begin_item(line)
+
+    def _begin_item(self, line: str) -> None:
+        self._list, indent, _ = item_of(line) or ("", 0, False)
+        self._item = self._at
+        self._open = State(LIST, indent=indent)
+
+    def _goes_on(self, kind: int, text: str, line: str) -> bool:
+        """Tell whether ``line`` belongs to the open paragraph, table, quote or indented code."""
+        if kind == CODE:
+            return indent_of(line) >= TAB
+        if kind == TABLE:
+            return indent_of(line) < TAB and not breaks_paragraph(line)
+        if kind == QUOTE:
+            return marked(line) == QUOTE or not breaks_paragraph(line)
+        if is_underline(line):
+            self._closed = True
+            return True
+        if is_table(text[self._previous : self._at - 1], line) and self._previous >= self._start:
+            if self._previous > self._start:
+                self._end(self._previous)
+            self._open = State(TABLE)
+            return True
+        return not breaks_paragraph(line)
+
+    def _in_list(self, line: str) -> None:
+        indent = indent_of(line)
+        if indent >= self._open.indent:
+            self._in_item(line)
+            return
+        item = item_of(line) if indent < TAB else None
+        if item is not None and marked(line) == LIST and item[0] == self._list:
+            self._begin_item(line)
+        elif self._blank or breaks_paragraph(line):
+            self._end(self._at)
+            self._begin(line)
+
+    def _in_item(self, line: str) -> None:
+        """Keep track of a fence within the item, for a piece that has to be cut there."""
+        opened = self._open.fence
+        if opened:
+            if is_closing(line, opened):
+                self._open = self._open._replace(fence="", info="")
+        elif "```" in line or "~~~" in line:
+            fence = fence_of(line)
+            if fence is not None:
+                self._open = self._open._replace(fence=fence[0], info=fence[1])
+
+    # Ends
+
+    def _end(self, at: int) -> None:
+        """The open block ends at ``at``."""
+        self._ends.append((at, State()))
+        self._start = at
+        self._open = State()
+        self._closed = self._blank = False
+
+    def _fit(self, text: str, end: int) -> None:
+        """Cut the open piece, which reaches to ``end``, while it is too large."""
+        while end - self._start > LARGEST + 1:
+            within = False
+            if self._open.kind == LIST and self._start < self._item:
+                cut = self._item
+            elif self._start < self._at:
+                cut = self._at
+            else:
+                cut, within = _between_words(text, self._start, self._start + LARGEST), True
+            state = self._before if cut == self._at and not within else self._open
+            if state.kind == TABLE and not state.head:
+                state = state._replace(head=text[self._start : cut])
+                self._open = self._open._replace(head=state.head)
+            if state.kind == LIST and cut == self._item and not within:
+                state = State()
+            self._ends.append((cut, state._replace(within=within)))
+            self._start = cut
+
+
+def _between_words(text: str, start: int, end: int) -> int:
+    """Return where to cut a line: after the last space before ``end``, or else not within a character of several code points."""
+    space = text.rfind(" ", (start + end) // 2, end)
+    if space >= 0:
+        return space + 1
+    for at in range(end, end - _LONGEST_JOINED, -1):
+        if not _JOINED.match(text[at]) and text[at - 1] != "\u200d":
+            return at
+    return end
