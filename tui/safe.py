@@ -78,6 +78,11 @@ def safe_text(text: str) -> str:
     return text.translate(_TABLE) if _UNSAFE.search(text) else text
 
 
+def safe_cells(text: str) -> str:
+    """Return ``text`` with U+FFFD for every unsafe character: as long as before, so that places in it stay what they are."""
+    return STRAY_JOINER.sub(_REPLACEMENT, _UNSAFE.sub(_REPLACEMENT, text))
+
+
 def safe_line(text: str, limit: int = 200) -> str:
     """Return ``text`` as one safe line of at most ``limit`` characters, cut with an ellipsis."""
     head = text[: max(limit, 1) * 4 + _WORST_LINE]

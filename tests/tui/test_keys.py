@@ -16,7 +16,7 @@ from tui.app import StrettoApp
 from tui.key_table import KEYS, Key, shown_key
 from tui.screens.help import HelpScreen
 from tui.screens.passage import PassageScreen
-from tui.widgets.prompt_line import PromptLine
+from tui.widgets.prompt_area import PromptArea
 from tui.widgets.stream_pane import StreamPane
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def names(key: Key) -> list[str]:
 
 def known() -> set[str]:
     """Return every key that anything of the dashboard binds."""
-    widgets = (PromptLine, StreamPane, HelpScreen, PassageScreen, Screen)
+    widgets = (PromptArea, StreamPane, HelpScreen, PassageScreen, Screen)
     found = {name for key in KEYS for name in names(key)}
     for binding in chain.from_iterable(widget._merged_bindings.key_to_bindings for widget in widgets if widget._merged_bindings):
         found.add(binding)

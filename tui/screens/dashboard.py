@@ -1,4 +1,4 @@
-"""The dashboard: tabs, one view at a time, the prompt line, the status line and the keys."""
+"""The dashboard: tabs, one view at a time, the prompt, the status line and the keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tui.prompts import Prompt
 from tui.views.agents import AgentsView
 from tui.views.ask import AskView
 from tui.views.compare import CompareView
-from tui.widgets.prompt_line import PromptLine
+from tui.widgets.prompt_area import PromptArea
 from tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class Dashboard(Screen[None]):
-    """Holds the three views and the one prompt line they share."""
+    """Holds the three views and the one prompt they share."""
 
-    AUTO_FOCUS = "PromptLine"
+    AUTO_FOCUS = "PromptArea"
     BLANK = True
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012  # an instance variable in Textual, so no ClassVar
         (0, "-narrow"),
@@ -43,7 +43,7 @@ class Dashboard(Screen[None]):
         self.view: View = self.compare
         """The view on screen."""
         self.status = StatusLine(workspace, lambda: len(self.view.queue))
-        self.prompt = PromptLine(placeholder=self.compare.placeholder)
+        self.prompt = PromptArea(placeholder=self.compare.placeholder)
         self._tabs = Static(id="tabs", markup=False)
 
     @property
@@ -82,15 +82,15 @@ class Dashboard(Screen[None]):
         self._tabs.update(Content.assemble(*parts))
 
     def on_key(self, event: events.Key) -> None:
-        """Take what is typed anywhere to the prompt line."""
+        """Take what is typed anywhere to the prompt."""
         if self.prompt.has_focus or event.key in self.active_bindings:
             return
         if event.is_printable and event.character is not None:
             event.stop()
             self.prompt.focus()
-            self.prompt.insert_text_at_cursor(event.character)
+            self.prompt.type(event.character)
 
-    def on_prompt_line_sent(self, event: PromptLine.Sent) -> None:
+    def on_prompt_area_sent(self, event: PromptArea.Sent) -> None:
         """Give the text to the view on screen."""
         event.stop()
         self.view.submit(Prompt(event.text))

@@ -9,7 +9,7 @@ from textual.app import App
 
 from tests.servers.paced import PacedServer
 from tests.tui.stage import stage
-from tui.widgets.prompt_line import PromptLine
+from tui.widgets.prompt_area import PromptArea
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 class Room(App[None]):
-    """A prompt line alone, and what was sent from it."""
+    """A prompt alone, and what was sent from it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.line = PromptLine()
+        self.line = PromptArea()
         self.sent: list[str] = []
 
     def compose(self) -> ComposeResult:
         yield self.line
 
-    @on(PromptLine.Sent)
-    def keep(self, event: PromptLine.Sent) -> None:
+    @on(PromptArea.Sent)
+    def keep(self, event: PromptArea.Sent) -> None:
         self.sent.append(event.text)
 
 
@@ -72,7 +72,7 @@ async def test_up_and_down_walk_through_what_was_sent_and_come_back_to_the_draft
         await pilot.press(key)
         seen.append(line.value)
     assert seen == ["three", "two", "one", "one", "two", "three", "a draft", "a draft"]
-    assert line.cursor_position == len("a draft")
+    assert line.cursor_location == (0, len("a draft"))
 
 
 async def test_an_earlier_prompt_can_be_changed_and_sent_and_the_draft_is_asked_for_no_more(pilot: Pilot[None]) -> None:
@@ -98,11 +98,11 @@ async def test_control_u_empties_the_line(pilot: Pilot[None]) -> None:
 async def test_every_line_of_what_is_pasted_is_kept_and_sent(pilot: Pilot[None], breaks: str) -> None:
     room = of(pilot)
     room.line.value = "Read: "
-    room.line.cursor_position = 6
+    room.line.move_cursor((0, 6))
     room.post_message(events.Paste(breaks.join(["one", "", "two  three", "four", ""])))
     await pilot.pause()
     assert room.sent == []
-    assert "\n" not in room.line.value
+    assert room.line.value == "Read: one\n\ntwo  three\nfour"
     await pilot.press("!", "enter")
     assert room.sent == ["Read: one\n\ntwo  three\nfour!"]
     await pilot.press("up")
@@ -114,7 +114,7 @@ async def test_every_line_of_what_is_pasted_is_kept_and_sent(pilot: Pilot[None],
 async def test_a_paste_goes_where_the_cursor_is_and_in_place_of_what_is_selected(pilot: Pilot[None]) -> None:
     room = of(pilot)
     room.line.value = "one three"
-    room.line.cursor_position = 4
+    room.line.move_cursor((0, 4))
     room.post_message(events.Paste("two "))
     await pilot.pause()
     assert room.line.value == "one two three"
