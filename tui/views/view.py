@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Container
+from textual.message import Message
 
 if TYPE_CHECKING:
     from textual import events
@@ -31,6 +33,22 @@ class View(Container):
         self.feed = feed
         self.queue: deque[Prompt] = deque()
         """Prompts that wait behind what runs; the next to go is first."""
+
+    @dataclass
+    class Hinted(Message):
+        """What the prompt line should say of this view changed."""
+
+        view: View
+        text: str | None = None
+        """What comes back into the prompt line; ``None`` leaves it as it is."""
+
+    def hint(self) -> tuple[str, str]:
+        """Return the prompt's mark, one cell wide, and its placeholder."""
+        return "›", self.placeholder
+
+    def hinted(self, text: str | None = None) -> None:
+        """Say that the hint changed, and bring ``text`` back into the prompt line."""
+        self.post_message(self.Hinted(self, text))
 
     def entered(self) -> None:
         """Get ready for what is likely to be asked, now that the view is on screen."""
