@@ -70,10 +70,24 @@ class Dashboard(Screen[None]):
         """Bring a view to the screen; the others go on working."""
         self.view = next(view for view in self.views if view.id == name)
         self.query_one(ContentSwitcher).current = name
-        self.prompt.placeholder = self.view.placeholder
+        self._hint()
         self.prompt.focus()
         self._draw_tabs()
         self.view.entered()
+
+    def _hint(self) -> None:
+        mark, placeholder = self.view.hint()
+        self.query_one("#mark", Static).update(mark)
+        self.prompt.placeholder = placeholder
+
+    def on_view_hinted(self, event: View.Hinted) -> None:
+        """Show what the view says of the prompt, and take back what it gives back."""
+        event.stop()
+        if event.view is self.view:
+            self._hint()
+            if event.text is not None:
+                self.prompt.value = event.text
+                self.prompt.focus()
 
     def _draw_tabs(self) -> None:
         parts: list[tuple[str, str]] = [(" stretto ", "bold $primary"), ("  ", "")]
