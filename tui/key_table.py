@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.binding import Binding, BindingsMap
+from textual.dom import DOMNode
+
 from tui.keys import Key
 
 if TYPE_CHECKING:
-    from textual.binding import Binding
-
     from tui.keys import Scope
 
 KEYS: tuple[Key, ...] = (
@@ -176,7 +177,7 @@ KEYS: tuple[Key, ...] = (
     Key("text.up", "up,k", "move(-1)", "Up", "One row up", "A pane with the focus", scope="pane"),
     Key("text.down", "down,j", "move(1)", "Down", "One row down", "A pane with the focus", scope="pane"),
     Key("text.page_up", "pageup,b,ctrl+b", "page(-1)", "Page up", "One page up", "A pane with the focus", scope="pane"),
-    Key("text.page_down", "pagedown,space,ctrl+f", "page(1)", "Page down", "One page down", "A pane with the focus", scope="pane"),
+    Key("text.page_down", "pagedown,space", "page(1)", "Page down", "One page down", "A pane with the focus", scope="pane"),
     Key("text.start", "home,g", "start", "Start", "To the first row", "A pane with the focus", scope="pane"),
     Key("text.end", "end,G", "end", "End", "To the end, and follow it", "A pane with the focus", scope="pane"),
     Key("text.search", "slash", "search", "Search", "Search in this pane", "A pane with the focus", scope="pane"),
@@ -212,6 +213,30 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("text.open", "enter", "open_citation", "Open", "Open the marked citation", "A pane with the focus", scope="pane"),
     Key("text.leave", "i", "leave", "To the prompt", "Back to the prompt", "A pane with the focus", scope="pane"),
+    Key("fall.up", "up,k", "move(-1)", "Row up", "Mark the row above", "Waterfall", scope="waterfall"),
+    Key("fall.down", "down,j", "move(1)", "Row down", "Mark the row below", "Waterfall", scope="waterfall"),
+    Key("fall.page_up", "pageup,b", "page(-1)", "Rows up", "Mark the row a page above", "Waterfall", scope="waterfall"),
+    Key("fall.page_down", "pagedown,space", "page(1)", "Rows down", "Mark the row a page below", "Waterfall", scope="waterfall"),
+    Key("fall.first", "home,g", "first", "First row", "Mark the first row", "Waterfall", scope="waterfall"),
+    Key("fall.last", "end,G", "last", "Last row", "Mark the last row", "Waterfall", scope="waterfall"),
+    Key("fall.earlier", "left,h", "pan(-1)", "Earlier", "Show what was earlier", "Waterfall", scope="waterfall"),
+    Key("fall.later", "right,l", "pan(1)", "Later", "Show what was later", "Waterfall", scope="waterfall"),
+    Key("fall.zoom_in", "plus,equals_sign", "zoom(1)", "Zoom in", "Show less time, larger", "Waterfall", scope="waterfall"),
+    Key("fall.zoom_out", "minus", "zoom(-1)", "Zoom out", "Show more time, smaller", "Waterfall", scope="waterfall"),
+    Key("fall.fit", "0", "fit", "Fit the run", "Show the whole of the marked run", "Waterfall", scope="waterfall"),
+    Key(
+        "fall.follow",
+        "f",
+        "follow",
+        "Follow now",
+        "Mark the newest run and keep the present in view",
+        "Waterfall",
+        scope="waterfall",
+    ),
+    Key(
+        "fall.open", "enter", "open", "Step's detail", "The marked row's text, attempts and timings", "Waterfall", scope="waterfall"
+    ),
+    Key("fall.leave", "i,escape", "leave", "Leave the rows", "Back to the prompt", "Waterfall", scope="waterfall"),
     Key(
         "prompt.newline",
         "shift+enter,alt+enter,ctrl+j",
@@ -236,10 +261,40 @@ KEYS: tuple[Key, ...] = (
 
 
 def bindings(scope: Scope = "app") -> list[Binding]:
-    """Return the bindings of one scope."""
-    return [key.binding() for key in KEYS if key.scope == scope and key.keys]
+    """Return the bindings of one scope, with the keys in force."""
+    return [key.binding() for key in _in_force if key.scope == scope and key.keys]
 
 
 def place_of(action: str) -> str | None:
     """Return where the registry says that an action of the app belongs; ``None`` when it is none of the registry's."""
     return next((key.where for key in KEYS if key.scope == "app" and key.action.partition("(")[0] == action), None)
+
+
+_in_force: tuple[Key, ...] = KEYS
+
+
+def install(rows: tuple[Key, ...]) -> None:
+    """Put these rows in force for every class whose bindings came from :func:`bindings`, and for those that are yet to come.
+
+    A process shows one dashboard, and Textual makes an object's bindings from its class: so this comes before any is made.
+    """
+    global _in_force  # noqa: PLW0603  # the keys of the one dashboard
+    _in_force = rows
+    known = {(key.id, key.action): key.scope for key in KEYS}
+    waiting: list[type[DOMNode]] = [DOMNode]
+    while waiting:
+        node = waiting.pop()
+        waiting += node.__subclasses__()
+        usual = node._merge_bindings().key_to_bindings  # noqa: SLF001  # Textual offers no way that tells what it drops
+        scopes = {known.get((binding.id or "", binding.action)) for found in usual.values() for binding in found} - {None}
+        if scopes:
+            node._merged_bindings = _rekeyed(usual, [key for key in rows if key.scope in scopes])  # noqa: SLF001
+
+
+def _rekeyed(usual: dict[str, list[Binding]], rows: list[Key]) -> BindingsMap:
+    names = {key.id for key in KEYS}
+    keys = {name: kept for name, found in usual.items() if (kept := [binding for binding in found if binding.id not in names])}
+    own: dict[str, list[Binding]] = {}
+    for binding in Binding.make_bindings([key.binding() for key in rows if key.keys]):
+        own.setdefault(binding.key, []).append(binding)
+    return BindingsMap.from_keys(keys | own)
