@@ -71,6 +71,8 @@ class Screen(_Table, frozen=True, kw_only=True):
     theme: str = "stretto-dark"
     fps: int = 20
     """How often streaming panes are redrawn each second."""
+    reduced_motion: bool = False
+    """Nothing glides or scrolls by itself; what must move does so in steps."""
 
 
 class LibrarySettings(_Table, frozen=True, kw_only=True):

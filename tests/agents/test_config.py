@@ -98,7 +98,7 @@ def test_a_variable_finds_an_endpoint_whatever_its_case_and_punctuation(places: 
         ("[endpoint.lab]\nbase_url = ''", "unknown key endpoint; did you mean endpoints?"),
         ("[endpoints.lab]\napi_key = 'sk-CANARY-1'", "unknown key endpoints.lab.api_key; did you mean endpoints.lab.api_key_env?"),
         ("[endpoints.lab.timeout]\nfirst = 1", "unknown key endpoints.lab.timeout.first; "),
-        ("[screen]\nzzz = 1", "unknown key screen.zzz; known here: theme, fps"),
+        ("[screen]\nzzz = 1", "unknown key screen.zzz; known here: theme, fps, reduced_motion"),
         ("[defaults]\nmax_tokens = 'many'", "defaults.max_tokens must be a whole number, not text"),
         ("[defaults]\nmax_tokens = 1.5", "defaults.max_tokens must be a whole number, not a number"),
         ("[defaults]\nmax_tokens = true", "defaults.max_tokens must be a whole number, not true or false"),
