@@ -1,69 +1,68 @@
-"""Compare and chat: the same prompt to one to eight panes, each a conversation with its own model and parameters."""
+"""Compare and chat: prompts to one or all of up to 16 panes, each a conversation with its own model and parameters."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
-from agents.events import RunEnded, Saved, StepEvent, StepQueued
-from agents.requests import Chat, Lane, Message
+import msgspec
+
+from agents.runs import new_run_id
+from tui.compare.grid import MOST_PANES
+from tui.compare.lanes import Lanes, request
+from tui.compare.limits import MARKS
+from tui.compare.queue import drop_pane, take_due
 from tui.safe import safe_line
-from tui.views.view import View
-from tui.widgets.compare_pane import ComparePane
-from tui.widgets.stream_pane import StreamPane
+from tui.views.compare_panes import PanesView
+from tui.widgets.slider import step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from textual import events
-    from textual.app import ComposeResult
 
     from agents.events import AnyEvent
     from agents.requests import ModelRef
     from agents.runs import Run
     from agents.workspace import Workspace
+    from tui.compare.turns import Turn
     from tui.feed import Feed
     from tui.prompts import Prompt
-
-MOST_PANES = 8
-_NARROWEST = 34
-"""Columns a pane needs to read well; a narrower grid gets fewer columns and more rows."""
+    from tui.screens.pane_settings import PaneSetup
+    from tui.widgets.compare_pane import ComparePane
 
 
-class CompareView(View):
-    """The grid of panes."""
+class CompareView(PanesView):
+    """Sends prompts to the panes, each in its own time, and shows what comes."""
 
     title: ClassVar[str] = "Compare"
     placeholder: ClassVar[str] = "Ask every pane at once; Enter sends"
 
     def __init__(self, workspace: Workspace, feed: Feed) -> None:
         super().__init__(workspace, feed)
-        self.known: tuple[ModelRef, ...] = ()
-        """Models a pane can be added with."""
-        self._run: Run | None = None
-        self._lanes: dict[str, ComparePane] = {}
-        self._starting: deque[ComparePane] = deque()
-        self._panes: list[ComparePane] = []
+        self._lanes = Lanes()
+        self._session = new_run_id()
+        self._alone = False
+        self._edited: dict[int, Turn] = {}
         self._reason: str | None = None
-        self._empty = StreamPane(empty="Looking for models: what is configured, OPENAI_API_KEY, Ollama, else the embedded one.")
-
-    def compose(self) -> ComposeResult:
-        """Hold the place until the first pane comes."""
-        yield self._empty
+        self._due = False
 
     @property
-    def models(self) -> list[ModelRef]:
-        """The model of each pane."""
-        return [pane.model for pane in self._panes]
+    def target(self) -> ComparePane | None:
+        """The pane that prompts go to alone; ``None``: they go to all."""
+        return self.marked if self._alone else None
 
     @property
-    def answers(self) -> list[ComparePane]:
-        """The panes, in the order they are shown."""
-        return self._panes
+    def targets(self) -> list[ComparePane]:
+        """The panes that the next prompt goes to."""
+        target = self.target
+        return self.answers if target is None else [target]
 
-    def panes(self) -> list[StreamPane]:
-        """Return the panes' text widgets."""
-        return [pane.pane for pane in self._panes]
+    def hint(self) -> tuple[str, str]:
+        """Return the prompt's mark and its placeholder: who will be asked."""
+        if self._edited:
+            return "✎", "Change the last prompt; Enter sends it in its place"
+        target = self.target
+        if target is None:
+            return "›", self.placeholder
+        return "▸", safe_line(f"Ask {target.model.model} alone; Enter sends", 80)
 
     def set_models(self, models: Sequence[ModelRef]) -> None:
         """Make a pane for each model, and ask what waited for them."""
@@ -71,151 +70,179 @@ class CompareView(View):
             self.add(model)
         self._next()
 
-    def add(self, model: ModelRef) -> bool:
-        """Add a pane; False when there are as many as there may be."""
-        if len(self._panes) >= MOST_PANES:
-            return False
-        pane = ComparePane(model)
-        self._panes.append(pane)
-        self._empty.display = False
-        self.mount(pane)
-        if len(self._panes) == 1:
-            pane.add_class("-marked")
-            pane.pane.add_class("-marked")
-        self._arrange()
-        return True
+    def unusable(self, reason: str) -> None:
+        """Say why there are no panes."""
+        self._reason = reason
+        self.grid.empty.set_text(reason)
 
-    def act_add(self) -> None:
-        """Add a pane with the known model that has fewest."""
-        if self.known:
-            self.add_pane(min(self.known, key=self.models.count))
+    # Prompts
 
-    def add_pane(self, model: ModelRef) -> None:
-        """Add a pane with ``model``, or say that there are as many as there may be."""
-        if not self.add(model):
-            self.notify(f"There are {MOST_PANES} panes already.", timeout=3, markup=False)
+    def submit(self, prompt: Prompt) -> None:
+        """Send the prompt to all panes or the one that is the target; where one is busy it waits for that one alone."""
+        if self._reason is not None:
+            self.notify(safe_line(f"not sent: {self._reason}", 300), severity="error", markup=False)
+            return
+        if self._edited:
+            self._resend(prompt)
+        else:
+            self.queue.append(prompt._replace(panes=prompt.panes or tuple(pane.key for pane in self.targets)))
+        self._next()
 
-    def act_remove(self) -> None:
-        """Take the marked pane away."""
-        if not self.remove_marked():
-            self.notify("The last pane stays.", timeout=2, markup=False)
+    def _next(self) -> None:
+        """Start what can start."""
+        self._due = False
+        if not self.answers:
+            return
+        everyone = tuple(pane.key for pane in self.answers)
+        for at, prompt in enumerate(self.queue):
+            if not prompt.panes:  # typed before there were panes
+                self.queue[at] = prompt._replace(panes=everyone)
+        panes = {pane.key: pane for pane in self.answers}
+        for prompt in take_due(self.queue, [pane.key for pane in self.answers if pane.run is None]):
+            self._start(prompt, [panes[key] for key in prompt.panes])
+
+    def _start(self, prompt: Prompt, panes: list[ComparePane]) -> None:
+        cache = self.workspace.settings.defaults.cache
+        run = self.feed.submit(request(prompt, panes, use_cache=cache, session=self._session), self)
+        self.follow(run, panes, prompt)
+
+    def follow(self, run: Run, panes: Sequence[ComparePane], prompt: Prompt) -> None:
+        """Show a run of this view in ``panes``: its top model steps answer there, in the order they are queued."""
+        self._lanes.follow(run, panes, prompt)
+
+    def handle(self, event: AnyEvent) -> None:
+        """Route a step's events to its pane; where one became free, start what waits for it."""
+        error = self._lanes.handle(event)
+        if error is not None:
+            self.notify(safe_line(error, 300), severity="error", timeout=10, markup=False)
+        if Lanes.frees(event) and self.queue and not self._due:
+            # After the other events of this frame: panes that became free together are asked together.
+            self._due = True
+            self.call_later(self._next)
+
+    def flush(self, now: float) -> None:
+        """Draw every pane that changed."""
+        self.grid.empty.flush()
+        for pane in self.grid.shown:
+            pane.flush(now)
+
+    def stop(self) -> bool:
+        """Stop the marked pane; when it is idle, the first one that runs."""
+        marked = self.marked
+        return any(self._lanes.stop(pane) for pane in ([marked, *self.answers] if marked else self.answers))
+
+    def stop_all(self) -> int:
+        """Stop all that runs and forget the prompts that wait."""
+        dropped = len(self.queue)
+        self.queue.clear()
+        self._lanes.stop_all()
+        return dropped
+
+    def removed(self, pane: ComparePane) -> None:
+        """Stop what runs in a pane that is being taken away, and forget what waits for it."""
+        self._lanes.stop(pane)
+        self._edited.pop(pane.key, None)
+        drop_pane(self.queue, pane.key)
+
+    # Conversations
 
     def act_new(self) -> None:
         """Start afresh in every pane."""
         self.new_conversation()
 
-    def remove_marked(self) -> bool:
-        """Take the marked pane away, stopping what it runs; False when it is the last one, which stays."""
-        marked = self._marked()
-        if marked is None or len(self._panes) == 1:
-            return False
-        if marked.running is not None and self._run is not None:
-            self._run.cancel(marked.running)
-        self._panes.remove(marked)
-        marked.remove()
-        self.mark_pane(0)
-        self._arrange()
-        return True
-
-    def unusable(self, reason: str) -> None:
-        """Say why there are no panes."""
-        self._reason = reason
-        self._empty.set_text(reason)
-
     def new_conversation(self) -> None:
         """Forget the conversation in every pane; what runs is stopped."""
-        self.stop_all()
-        # What the stopped turn still has to say belongs to the conversation that is gone.
-        self._lanes.clear()
-        self._starting.clear()
-        for pane in self._panes:
+        self.queue.clear()
+        self._lanes.forget()
+        self._session = new_run_id()
+        self._edited.clear()
+        for pane in self.answers:
             pane.clear()
+        self.hinted()
 
-    def submit(self, prompt: Prompt) -> None:
-        """Send the prompt to every pane, or queue it behind the turn that runs."""
-        if self._reason is not None:
-            self.notify(safe_line(f"not sent: {self._reason}", 300), severity="error", markup=False)
+    def act_target(self) -> None:
+        """Send to the marked pane alone from now on, or to all again."""
+        self._alone = not self._alone
+        self.marked_another()
+
+    def marked_another(self) -> None:
+        """Keep the target's mark on the pane it is."""
+        target = self.target
+        for pane in self.answers:
+            pane.target(pane is target)
+        self.hinted()
+
+    def act_edit(self) -> None:
+        """Bring the last prompt back into the prompt line, to be sent in place of it; a second time, leave it as it was."""
+        if self._edited:
+            self._edited.clear()
+            self.hinted()
             return
-        self.queue.append(prompt)
+        marked = self.marked
+        if marked is None or not marked.turns:
+            self.notify("There is no prompt to change yet.", timeout=2, markup=False)
+            return
+        asked = marked.turns[-1].prompt
+        panes = [pane for pane in self.targets if pane.turns and pane.turns[-1].prompt.text == asked.text]
+        self._edited = {pane.key: pane.turns[-1] for pane in panes}
+        self.hinted(asked.text)
+
+    def _resend(self, prompt: Prompt) -> None:
+        """Queue a changed prompt in place of the one it was; where the conversation has gone on, as a turn of its own."""
+        edited, self._edited = self._edited, {}
+        self.hinted()
+        before = next(iter(edited.values())).prompt
+        prompt = prompt._replace(
+            system=before.system if prompt.system is None else prompt.system,
+            params=before.params if prompt.params is None else prompt.params,
+        )
+        last = [pane for pane in self.answers if pane.key in edited and pane.turns and pane.turns[-1] is edited[pane.key]]
+        gone_on = tuple(key for key in edited if key not in {pane.key for pane in last})
+        if gone_on:
+            self.queue.append(prompt._replace(panes=gone_on))
+        if last:
+            self._again(prompt, last)
+
+    def act_regenerate(self) -> None:
+        """Ask the marked pane's last prompt again, past the cache; the new answer takes the place of the old one."""
+        marked = self.marked
+        if marked is None or not marked.turns:
+            self.notify("There is nothing to ask again yet.", timeout=2, markup=False)
+            return
+        self._again(marked.turns[-1].prompt._replace(use_cache=False, accept=None), [marked])
         self._next()
 
-    def _next(self) -> None:
-        if self._run is not None or not self.queue or not self._panes:
+    def _again(self, prompt: Prompt, panes: list[ComparePane]) -> None:
+        for pane in panes:
+            self._lanes.stop(pane)
+        self.queue.appendleft(prompt._replace(panes=tuple(pane.key for pane in panes), replaces=True))
+
+    # What the next prompt is sent with
+
+    def act_limit(self, by: int) -> None:
+        """Raise or lower the output limit of the target: all panes, or the marked one."""
+        for pane in self.targets:
+            params = pane.model.params
+            limit = step(MARKS, params.max_tokens or self.workspace.settings.defaults.max_tokens, by)
+            changed = msgspec.structs.replace(params, max_tokens=limit)
+            pane.set_up(msgspec.structs.replace(pane.model, params=changed), pane.system)
+
+    def act_settings(self) -> None:
+        """Change the marked pane's model, parameters and system prompt."""
+        from tui.screens.pane_settings import PaneSettings
+
+        marked = self.marked
+        if marked is None:
             return
-        text = self.queue.popleft().text
-        system = self.workspace.settings.defaults.system
-        lanes = []
-        for pane in self._panes:
-            pane.asked(text)
-            lanes.append(Lane(model=pane.model, messages=(Message("user", text),), system=system, after=pane.after))
-        self._starting = deque(self._panes)
-        self._run = self.feed.submit(Chat(lanes=tuple(lanes), use_cache=self.workspace.settings.defaults.cache), self)
-        for pane in self._panes:
-            pane.answering(self._run)
 
-    def handle(self, event: AnyEvent) -> None:
-        """Route a step's events to its pane; at the run's end start the next prompt."""
-        match event:
-            case StepQueued(step=step) if self._starting:
-                pane = self._lanes[step] = self._starting.popleft()
-                pane.handle(event)
-                if pane not in self._panes and self._run is not None:
-                    self._run.cancel(step)  # taken away between the prompt and this
-            case StepEvent(step=step) if step in self._lanes:
-                self._lanes[step].handle(event)
-            case RunEnded(run=run, error=error):
-                if error is not None:
-                    for pane in self._panes:
-                        pane.failed(error)
-                if self._run is not None and run == self._run.id:
-                    self._run = None
-                    self._starting.clear()
-                    self._next()
-            case Saved(step=str(step), error=error) if step in self._lanes:
-                self._lanes[step].handle(event)
-                if error is None:
-                    del self._lanes[step]
-            case _:
-                pass
+        def apply(setup: PaneSetup | None) -> None:
+            if setup is not None:
+                for pane in self.answers if setup.everywhere else [marked]:
+                    self._set_up(pane, setup, itself=pane is marked)
 
-    def flush(self, now: float) -> None:
-        """Draw every pane that changed."""
-        self._empty.flush()
-        for pane in self._panes:
-            pane.flush(now)
+        self.app.push_screen(PaneSettings(self.workspace, marked.model, marked.system), apply)
 
-    def _marked(self) -> ComparePane | None:
-        text = self.marked_pane()
-        return next((pane for pane in self._panes if pane.pane is text), None)
-
-    def stop(self) -> bool:
-        """Stop the marked pane; when it is idle, the first one that runs."""
-        marked = self._marked()
-        candidates = [marked, *self._panes] if marked else self._panes
-        for pane in candidates:
-            if pane.running is not None and self._run is not None:
-                self._run.cancel(pane.running)
-                return True
-        return False
-
-    def stop_all(self) -> int:
-        """Stop the turn that runs and forget the prompts that wait."""
-        dropped = len(self.queue)
-        self.queue.clear()
-        if self._run is not None:
-            self._run.cancel()
-        return dropped
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Give the grid as many columns as read well."""
-        self._arrange(event.size.width)
-
-    def _arrange(self, width: int | None = None) -> None:
-        count = max(len(self._panes), 1)
-        width = self.size.width if width is None else width
-        fit = max(width // _NARROWEST, 1)
-        columns = next((n for n in range(1, fit + 1) if n * n >= count), fit)
-        if count <= fit and count <= 3:
-            columns = count
-        self.styles.grid_size_columns = columns
-        self.styles.grid_size_rows = -(-count // columns)
+    def _set_up(self, pane: ComparePane, setup: PaneSetup, *, itself: bool) -> None:
+        """Apply settings; all panes take the parameters and the system prompt, but each keeps the model it compares."""
+        model = setup.model if itself else msgspec.structs.replace(pane.model, params=setup.model.params)
+        pane.set_up(model, setup.system)

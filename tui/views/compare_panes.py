@@ -1,0 +1,171 @@
+"""What Compare does with its panes as such: adding, taking away, marking, moving, sizing, zooming and turning pages."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from tui.compare.grid import MOST_PANES, GridLine, PaneGrid
+from tui.views.view import View
+from tui.widgets.compare_pane import ComparePane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.widget import Widget
+
+    from agents.requests import ModelRef
+    from agents.workspace import Workspace
+    from tui.feed import Feed
+    from tui.widgets.stream_pane import StreamPane
+
+_EMPTY = "Looking for models: what is configured, OPENAI_API_KEY, Ollama, else the embedded one."
+
+
+class PanesView(View):
+    """A view that is a grid of panes."""
+
+    def __init__(self, workspace: Workspace, feed: Feed) -> None:
+        super().__init__(workspace, feed)
+        self.grid = PaneGrid(_EMPTY)
+        self.known: tuple[ModelRef, ...] = ()
+        """Models a pane can be added with."""
+        self._line = GridLine()
+        self._keys = itertools.count(1)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the grid over the line that tells of panes out of sight."""
+        yield self.grid
+        yield self._line
+
+    @property
+    def answers(self) -> list[ComparePane]:
+        """The panes, in the order they are shown."""
+        return self.grid.panes
+
+    @property
+    def models(self) -> list[ModelRef]:
+        """The model of each pane."""
+        return [pane.model for pane in self.answers]
+
+    @property
+    def marked(self) -> ComparePane | None:
+        """The pane that keys act on."""
+        text = self.marked_pane()
+        return next((pane for pane in self.answers if pane.pane is text), None)
+
+    def panes(self) -> list[StreamPane]:
+        """Return the panes' text widgets."""
+        return [pane.pane for pane in self.answers]
+
+    def removed(self, pane: ComparePane) -> None:
+        """Take note that a pane is being taken away."""
+        raise NotImplementedError
+
+    def marked_another(self) -> None:
+        """Take note that another pane is marked."""
+        raise NotImplementedError
+
+    # Panes come and go
+
+    def add(self, model: ModelRef) -> bool:
+        """Add a pane; False when there are as many as there may be."""
+        if len(self.answers) >= MOST_PANES:
+            return False
+        pane = ComparePane(model, next(self._keys), self.workspace.settings.defaults.system)
+        self.grid.add(pane)
+        if len(self.answers) == 1:
+            self._mark(pane.pane)
+        self._arrange()
+        return True
+
+    def add_pane(self, model: ModelRef) -> None:
+        """Add a pane with ``model``, or say that there are as many as there may be."""
+        if not self.add(model):
+            self.notify(f"There are {MOST_PANES} panes already.", timeout=3, markup=False)
+
+    def act_add(self) -> None:
+        """Add a pane with the known model that has fewest."""
+        if self.known:
+            self.add_pane(min(self.known, key=self.models.count))
+
+    def act_remove(self) -> None:
+        """Take the marked pane away."""
+        if not self.remove_marked():
+            self.notify("The last pane stays.", timeout=2, markup=False)
+
+    def remove_marked(self) -> bool:
+        """Take the marked pane away, stopping what it runs; False when it is the last one, which stays."""
+        marked = self.marked
+        if marked is None or len(self.answers) == 1:
+            return False
+        at = self.answers.index(marked)
+        self.removed(marked)
+        self.grid.take(marked)
+        self._mark(self.answers[min(at, len(self.answers) - 1)].pane)
+        return True
+
+    # Where they stand
+
+    def act_move(self, by: int) -> None:
+        """Have the marked pane change places with its neighbour."""
+        marked = self.marked
+        if marked is not None and self.grid.move(marked, by):
+            self._arrange()
+
+    def act_widen(self, by: int) -> None:
+        """Change the width of the marked pane's column."""
+        self._resize(self.grid.widen, by, "columns")
+
+    def act_heighten(self, by: int) -> None:
+        """Change the height of the marked pane's row."""
+        self._resize(self.grid.heighten, by, "rows")
+
+    def _resize(self, change: Callable[[ComparePane, int], bool], by: int, of: str) -> None:
+        marked = self.marked
+        if marked is None:
+            return
+        if change(marked, by):
+            self._arrange()
+        else:
+            self.notify(f"There is no room to share between {of}.", timeout=2, markup=False)
+
+    def act_zoom(self) -> None:
+        """Show the marked pane alone, or all again; the others go on and cost nothing to draw."""
+        self.grid.zoom()
+        self._arrange()
+
+    def act_turn(self, by: int) -> None:
+        """Show the panes that have no room now, and mark the first of them."""
+        marked = self.marked
+        if marked is None:
+            return
+        if self.grid.zoomed:
+            self.mark_pane(by)
+        elif self.grid.pages > 1:
+            self._mark(self.grid.first_of(self.grid.page_of(marked) + by).pane)
+
+    def _mark(self, target: Widget) -> None:
+        """Mark a pane, and turn to the page it is on."""
+        super()._mark(target)
+        self.marked_another()
+        self._arrange()
+
+    def on_click(self, event: events.Click) -> None:
+        """Mark the pane that was clicked, its header too."""
+        for node in () if event.widget is None else event.widget.ancestors_with_self:
+            if isinstance(node, ComparePane) and node in self.answers:
+                self._mark(node.pane)
+
+    def on_resize(self) -> None:
+        """Show as many panes as can be read in the room there is."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        if not self.is_attached or not self.size:
+            return
+        self.grid.measure(self.size)
+        self.grid.lay_out(self.marked)
+        self._line.tell(self.grid.line())
