@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from agents.events import Saved
+from agents.events import Saved, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agents.engine import Engine
     from agents.events import AnyEvent
     from agents.requests import Request
@@ -30,6 +32,11 @@ class Feed:
         self._engine = engine
         self._reader = engine.subscribe()
         self._followers: dict[str, Follower] = {}
+        self._observers: list[Callable[[AnyEvent], None]] = []
+
+    def observe(self, observer: Callable[[AnyEvent], None]) -> None:
+        """Tell ``observer`` of every event of every run from now on, but for text: it is called before the run's follower."""
+        self._observers.append(observer)
 
     def submit(self, request: Request, follower: Follower) -> Run:
         """Start ``request``; its events go to ``follower`` until its end is on disk, also when that takes a second try."""
@@ -41,6 +48,9 @@ class Feed:
         """Hand over what waits, at most a frame's worth; return whether there was anything."""
         events = self._reader.drain(_PER_FRAME)
         for event in events:
+            if not isinstance(event, Text):
+                for observer in self._observers:
+                    observer(event)
             follower = self._followers.get(event.run)
             if follower is None:
                 continue
@@ -53,3 +63,4 @@ class Feed:
         """Stop reading."""
         self._reader.close()
         self._followers.clear()
+        self._observers.clear()

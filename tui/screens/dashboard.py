@@ -13,6 +13,7 @@ from tui.prompts import Prompt
 from tui.views.agents import AgentsView
 from tui.views.ask import AskView
 from tui.views.compare import CompareView
+from tui.views.waterfall import WaterfallView
 from tui.widgets.prompt_area import PromptArea
 from tui.widgets.status_line import StatusLine
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Dashboard(Screen[None]):
-    """Holds the three views and the one prompt they share."""
+    """Holds the views and the one prompt they share."""
 
     AUTO_FOCUS = "PromptArea"
     BLANK = True
@@ -40,6 +41,7 @@ class Dashboard(Screen[None]):
         self.compare = CompareView(workspace, feed)
         self.ask = AskView(workspace, feed)
         self.agents = AgentsView(workspace, feed)
+        self.waterfall = WaterfallView(workspace, feed, self.compare.submit)
         self.view: View = self.compare
         """The view on screen."""
         self.status = StatusLine(workspace, lambda: len(self.view.queue))
@@ -49,7 +51,7 @@ class Dashboard(Screen[None]):
     @property
     def views(self) -> tuple[View, ...]:
         """All views, in the order of their tabs."""
-        return self.compare, self.ask, self.agents
+        return self.compare, self.ask, self.agents, self.waterfall
 
     def compose(self) -> ComposeResult:
         """Lay out from top to bottom."""
@@ -103,6 +105,10 @@ class Dashboard(Screen[None]):
             event.stop()
             self.prompt.focus()
             self.prompt.type(event.character)
+
+    def on_waterfall_left(self) -> None:
+        """Go back to the prompt."""
+        self.prompt.focus()
 
     def on_prompt_area_sent(self, event: PromptArea.Sent) -> None:
         """Give the text to the view on screen."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from agents.events import AnyEvent
 
-_STATES = {
+STATES = {
     "queued": ("◌", "queued"),
     "started": ("◍", "waiting"),
     "first": ("●", "streaming"),
@@ -43,6 +43,7 @@ _STATES = {
     "failed": ("✗", "failed"),
     "cancelled": ("■", "stopped"),
 }
+"""State to glyph and word, the same wherever steps are shown."""
 _UNSAVED = "not saved: "
 _LEAST_NOTE = 12
 """Cells under which a note tells nothing."""
@@ -235,7 +236,7 @@ class StepLog(Widget, can_focus=True):
         return text if ended.error is None else f"  {ended.outcome}: {safe_line(ended.error, 300)}"
 
     def _row(self, row: _Row, width: int) -> Strip:
-        glyph, word = _STATES[row.state]
+        glyph, word = STATES[row.state]
         name, bar = self._columns(width)
         tone = (
             "bad"

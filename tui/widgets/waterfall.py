@@ -1,0 +1,436 @@
+"""Steps as bars over time: a row for every run and step, an axis above, and below what overlapped and what held the run up.
+
+Only rows in view are drawn, from intervals that :mod:`tui.timeline` keeps, so a frame costs the same however long the session is.
+Phases differ by glyph, ends by glyph and word; colour only repeats them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.figures import cut, seconds
+from tui.key_table import bindings
+from tui.overlap import Overlap, overlap, shares, waited_for
+from tui.time_window import TimeWindow, label, ticks
+from tui.timeline import Bar, Phase, Row, Timeline, Track
+from tui.widgets.step_log import STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual import events
+    from textual.binding import BindingType
+
+PHASES: Final[dict[Phase, tuple[str, str]]] = {
+    "queued": ("·", "dim"),
+    "paused": ("┄", "dim"),
+    "waiting": ("░", "live"),
+    "working": ("▒", "live"),
+    "streaming": ("█", "good"),
+    "group": ("─", "dim"),
+}
+"""Phase to glyph and tone."""
+LEGEND: Final = "· queued  ░ first token  █ streaming  ▒ working  ┄ pausing"
+_BAD: Final = {"cut", "late", "failed"}
+_AGAIN: Final = 0.1
+"""Seconds after which a window in which something runs is drawn again, though no event came."""
+_FIGURES_EVERY: Final = 0.5
+"""Seconds after which the figures of a run that goes on are made again."""
+_LEAST: Final = 0.5
+"""Seconds the axis is long at least while a run goes on."""
+_ZOOM: Final = 1.5
+
+
+class Waterfall(Widget, can_focus=True):
+    """Rows of runs and steps; one is marked, and its run's figures stand at the foot."""
+
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("waterfall"))
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "waterfall--head",
+        "waterfall--dim",
+        "waterfall--live",
+        "waterfall--good",
+        "waterfall--bad",
+        "waterfall--run",
+        "waterfall--marked",
+    }
+
+    @dataclass
+    class Opened(Message):
+        """A person wants to see all of a row."""
+
+        row: Row
+
+    class Left(Message):
+        """A person wants back to the prompt."""
+
+    def __init__(
+        self, timeline: Timeline, clock: Callable[[], float], cap: Callable[[str], int | None], *, calm: bool = False
+    ) -> None:
+        super().__init__()
+        self.timeline = timeline
+        self.window = TimeWindow()
+        self.marked: Row | None = None
+        self._clock = clock
+        self._cap = cap
+        self._calm = calm
+        self._chosen = False
+        """Whether a person has moved the mark, so that a new run does not take it away."""
+        self._top = 0
+        self._now = 0.0
+        self._seen = -1
+        self._dirty = True
+        self._figures: tuple[Track, int, float, Overlap] | None = None
+
+    @property
+    def track(self) -> Track | None:
+        """The run that is marked, or whose step is."""
+        return self.marked.track if isinstance(self.marked, Bar) else self.marked
+
+    def flush(self, now: float) -> None:
+        """Draw if anything changed, or if something runs and grows. ``now`` is the engine's monotonic time."""
+        changed = self._dirty or self.timeline.version != self._seen
+        if not changed and not (self.timeline.running and now - self._now >= _AGAIN):
+            return
+        self._now, self._seen, self._dirty = now, self.timeline.version, False
+        self._settle()
+        self.refresh()
+
+    def _settle(self) -> None:
+        """Keep the mark on something that is there, the window on it, and the mark in view."""
+        latest = self.timeline.latest()
+        if self.marked is not None and self.timeline.index(self.marked) is None:
+            self.marked, self._chosen = None, False
+        if not self._chosen and latest is not self.track:
+            self.marked = latest
+            if self.window.mode == "free":
+                self.window.mode = "fit"
+        self.window.advance(*self._extent(), self._now, calm=self._calm)
+        rows = len(self.timeline)
+        at = 0 if self.marked is None else self.timeline.index(self.marked) or 0
+        if self.marked is latest and latest is not None and not self._chosen:
+            # A run that has just come brings its steps into view with it, as far as they fit below it.
+            self._top = max(self._top, min(at, rows - self._room))
+        self._top = max(min(self._top, rows - self._room), 0)
+
+    def _extent(self) -> tuple[float, float]:
+        """Return the beginning and end of the marked run."""
+        track = self.track
+        if track is None:
+            return self._now, self._now + 1
+        end = track.until(self._now)
+        return track.began, max(end, track.began + _LEAST) if track.ended is None else end
+
+    def _whole(self) -> tuple[float, float]:
+        """Return the beginning and end of everything that is kept."""
+        return self.timeline.began, max(self._now, self.timeline.began + _LEAST)
+
+    @property
+    def _foot(self) -> int:
+        return 4 if self.size.height >= 14 else 2 if self.size.height >= 8 else 1 if self.size.height >= 4 else 0
+
+    @property
+    def _room(self) -> int:
+        return max(self.size.height - 1 - self._foot, 1)
+
+    def mark(self, row: Row) -> None:
+        """Mark a row and bring it into view."""
+        other = self.track
+        self.marked, self._chosen = row, True
+        at = self.timeline.index(row) or 0
+        self._top = min(max(self._top, at - self._room + 1), at)
+        if self.window.mode == "fit" and self.track is not other:
+            self.window.fit(*self._extent())
+        self._dirty = True
+
+    def action_move(self, by: int) -> None:
+        """Mark another row."""
+        rows = len(self.timeline)
+        if rows:
+            at = 0 if self.marked is None else self.timeline.index(self.marked) or 0
+            self.mark(self.timeline.row(min(max(at + by, 0), rows - 1)))
+
+    def action_page(self, pages: int) -> None:
+        """Mark a row a page further."""
+        self.action_move(pages * max(self._room - 1, 1))
+
+    def action_first(self) -> None:
+        """Mark the first row."""
+        self.action_move(-len(self.timeline))
+
+    def action_last(self) -> None:
+        """Mark the last row."""
+        self.action_move(len(self.timeline))
+
+    def action_pan(self, by: int) -> None:
+        """Move the window in time by a quarter of it."""
+        self.window.pan(by / 4, *self._whole())
+        self._dirty = True
+
+    def action_zoom(self, by: int) -> None:
+        """Show less time (``by`` above 0) or more."""
+        self._zoom(by, None)
+
+    def _zoom(self, by: int, around: float | None) -> None:
+        self.window.zoom(_ZOOM**-by, *self._whole(), around=around)
+        self._dirty = True
+
+    def action_fit(self) -> None:
+        """Show the whole of the marked run."""
+        self.window.fit(*self._extent())
+        self._dirty = True
+
+    def action_follow(self) -> None:
+        """Keep the present in view, and mark the newest run."""
+        self._chosen = False
+        self.marked = self.timeline.latest()
+        self.window.follow(self._clock())
+        self._dirty = True
+
+    def action_open(self) -> None:
+        """Show all of the marked row."""
+        if self.marked is not None:
+            self.post_message(self.Opened(self.marked))
+
+    def action_leave(self) -> None:
+        """Go back to the prompt."""
+        self.post_message(self.Left())
+
+    def on_click(self, event: events.Click) -> None:
+        """Mark the row that was clicked; a second click opens it."""
+        index = self._top + event.y - 1
+        if 0 < event.y <= self._room and index < len(self.timeline):
+            self.mark(self.timeline.row(index))
+            if event.chain == 2:
+                self.action_open()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll down; with Ctrl, show more time."""
+        self._wheel(event, 1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll up; with Ctrl, show less time."""
+        self._wheel(event, -1)
+
+    def _wheel(self, event: events.MouseEvent, by: int) -> None:
+        event.stop()
+        if event.ctrl:
+            begin, width = self._columns()[1:3]
+            share = (event.x - begin) / max(width, 1)
+            self._zoom(-by, self.window.left + share * self.window.span)
+            return
+        self._top = max(min(self._top + 3 * by, len(self.timeline) - self._room), 0)
+        self._dirty = True
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        self._dirty = True
+
+    def _columns(self) -> tuple[int, int, int, int]:
+        """Return the width of names, where bars begin, their width, and the width of what is said of the end."""
+        width = self.size.width
+        end = 17 if width >= 76 else 9 if width >= 48 else 0
+        name = max(min(width * 3 // 10, 44), min(width // 3, 12))
+        begin = 1 + name + 1
+        return name, begin, max(width - begin - end, 0), end
+
+    def _style(self, tone: str) -> Style:
+        return self.get_component_rich_style(f"waterfall--{tone}")
+
+    def render_line(self, y: int) -> Strip:
+        """Return the axis, a row, or a line of the foot."""
+        width = self.size.width
+        foot = self.size.height - self._foot
+        if y == 0:
+            strip = Strip([Segment(self._axis(), self._style("head"))])
+        elif y >= foot:
+            strip = self._foot_line(y - foot)
+        elif (index := self._top + y - 1) < len(self.timeline):
+            strip = self._row(self.timeline.row(index))
+        elif index == 0:
+            strip = Strip([Segment(" Nothing has run yet.", self._style("dim"))])
+        else:
+            strip = Strip([Segment(self._rest(), self._style("dim"))])
+        return strip.adjust_cell_length(width, self.rich_style).crop(0, width)
+
+    def _cell(self, at: float, width: int) -> int:
+        """Return the column of a moment, 0 for the first of the bars; it may lie outside."""
+        return round((at - self.window.left) / self.window.span * width)
+
+    def _rest(self) -> str:
+        """Return a row without a step: only the present is in it."""
+        _, begin, width, _ = self._columns()
+        now = self._cell(self._now, width)
+        return " " * (begin + now) + "│" if self.timeline.running and 0 <= now < width else ""
+
+    def _axis(self) -> str:
+        _, begin, width, _ = self._columns()
+        window, track = self.window, self.track
+        origin = self.timeline.began if track is None else track.began
+        cells = [" "] * width
+        after = 0
+        for moment in ticks(window.left, window.span, origin, max(width // 12, 1)):
+            text = f"╷{label(moment - origin, window.span)}"
+            at = self._cell(moment, width)
+            if after <= at and at + len(text) <= width:
+                cells[at : at + len(text)] = text
+                after = at + len(text) + 1
+        mode = {"fit": "fits run", "follow": "follows", "free": "zoomed"}[window.mode]
+        return f" {cut(mode, begin - 2):<{begin - 1}}{''.join(cells)}"
+
+    def _row(self, row: Row) -> Strip:
+        name, _, width, end = self._columns()
+        marked = row is self.marked
+        base = self._style("marked") if marked else Style()
+        pointer = "▸" if marked else " "
+        if isinstance(row, Track):
+            words, tone, state = f"{row.kind} {row.title}", "run", _state_of(row)
+            length, label_style = row.until(self._now) - row.began, self._style("run")
+        else:
+            words, state, tone = "  " * (row.depth + 1) + row.name, row.state, _tone(row.state)
+            length, label_style = row.until(self._now) - row.queued, self.rich_style
+            if self._is_critical(row):
+                pointer = "▸" if marked else "◆"
+        segments = [
+            Segment(pointer, self._style("head") + base),
+            *Strip([Segment(cut(words, name), label_style + base)]).adjust_cell_length(name + 1, label_style + base),
+            *self._bars(row, width, base),
+        ]
+        if end:
+            glyph, word = STATES[state]
+            said = f" {glyph} {word:<9.9}{_short(length):>5}" if end > 9 else f" {glyph}{_short(length):>7}"
+            segments.append(Segment(said, self._style(_tone(state) if tone == "run" else tone) + base))
+        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style + base)
+
+    def _bars(self, row: Row, width: int, base: Style) -> list[Segment]:
+        """Return exactly ``width`` cells: what a row did, as far as it is in view."""
+        if width <= 0:
+            return []
+        begin, stop = (row.began if isinstance(row, Track) else row.queued), row.until(self._now)
+        first, last = self._cell(begin, width), self._cell(stop, width)
+        last = max(last, first + 1)  # however short it was, it is there
+        cells, tones = [" "] * width, ["dim"] * width
+        now = self._cell(self._now, width)
+        if self.timeline.running and 0 <= now < width:
+            cells[now] = "│"
+        if last <= 0 or first >= width:
+            at = 0 if last <= 0 else width - 1
+            cells[at] = "«" if last <= 0 else "»"
+        elif isinstance(row, Track):
+            for at in range(max(first, 0), min(last, width)):
+                cells[at], tones[at] = "━", "run"
+        else:
+            self._paint(row, cells, tones, first, last)
+        segments: list[Segment] = []
+        at = 0
+        for index in range(1, width + 1):
+            if index == width or tones[index] != tones[at]:
+                segments.append(Segment("".join(cells[at:index]), self._style(tones[at]) + base))
+                at = index
+        return segments
+
+    def _paint(self, bar: Bar, cells: list[str], tones: list[str], first: int, last: int) -> None:
+        width, bad = len(cells), bar.state in _BAD
+        for phase, begin, end in bar.phases(self._now):
+            glyph, tone = PHASES[phase]
+            start, stop = self._cell(begin, width), self._cell(end, width)
+            if end > begin and stop == start and stop < last:
+                stop += 1  # painted over by what follows, unless that is elsewhere
+            for at in range(max(start, 0), min(stop, width)):
+                cells[at], tones[at] = glyph, "bad" if bad and tone == "good" else tone
+        at = max(first, min(last - 1, width - 1))
+        if 0 <= at < width and cells[at] in {" ", "│"}:
+            cells[at], tones[at] = "▏", _tone(bar.state)
+        if bar.state in _BAD | {"cancelled"} and 0 <= last < width:
+            cells[last], tones[last] = STATES[bar.state][0], _tone(bar.state)
+
+    def _overlap(self) -> Overlap | None:
+        """Return the figures of the marked run; those of one that goes on are made twice a second."""
+        track = self.track
+        if track is None:
+            return None
+        kept = self._figures
+        if kept is not None and kept[0] is track:
+            same = kept[1] == track.version and track.ended is not None
+            if same or (track.ended is None and 0 <= self._now - kept[2] < _FIGURES_EVERY):
+                return kept[3]
+        figures = overlap(track, self._now)
+        self._figures = (track, track.version, self._now, figures)
+        return figures
+
+    def _is_critical(self, bar: Bar) -> bool:
+        kept = self._figures
+        return kept is not None and kept[0] is bar.track and bar in kept[3].critical
+
+    def _foot_line(self, number: int) -> Strip:
+        figures, width = self._overlap(), self.size.width
+        if figures is None:
+            return Strip([Segment(cut(f" {LEGEND}", width), self._style("dim"))]) if number == 0 else Strip([])
+        if number == 0:
+            return Strip([Segment(cut(self._sums(figures), width), self._style("head"))])
+        if number == 1 and self._foot == 2:
+            return Strip([Segment(cut(self._path(figures, width), width), self._style("dim"))])
+        text = (self._wait(figures), self._path(figures, width), f" {LEGEND}  ◆ critical")[number - 1]
+        return Strip([Segment(cut(text, width), self._style("dim"))])
+
+    def _sums(self, figures: Overlap) -> str:
+        track = self.track
+        so_far = " so far" if track is not None and track.ended is None else ""
+        text = f" sum {seconds(figures.busy)} in {seconds(figures.wall)} wall{so_far}"
+        if figures.ratio is not None:
+            text += f" = {figures.ratio:.1f}×"
+        return f"{text}, {figures.most} of {figures.steps} at once"
+
+    def _wait(self, figures: Overlap) -> str:
+        bar = figures.waiter
+        if bar is None or bar.wait(self._now) < 0.001:
+            return " No step waited in a queue."
+        text = f" longest wait {seconds(bar.wait(self._now))}: {cut(bar.name, 40)}"
+        wait = waited_for(bar, self.timeline, self._cap(bar.endpoint) if bar.endpoint else None, self._now)
+        if wait is None:
+            return f"{text}, for its turn in the run"
+        cap = "not known" if wait.cap is None else str(wait.cap)
+        if wait.full:
+            return f"{text}, for a place at {wait.endpoint} (cap {cap}, all taken)"
+        return f"{text}, for {wait.endpoint} to be ready (cap {cap}, {wait.held} taken)"
+
+    def _path(self, figures: Overlap, width: int) -> str:
+        """Return the critical path; of one that is too long the end, which is what decides."""
+        if not figures.critical:
+            return " critical: nothing has begun"
+        lengths = shares(figures.critical, self._now)
+        parts = [f"{cut(bar.name, 28)} {seconds(length)}" for bar, length in zip(figures.critical, lengths, strict=True)]
+        text = f" critical: {' › '.join(parts)}"
+        while cell_len(text) > width and len(parts) > 1:
+            parts.pop(0)
+            text = f" critical: … › {' › '.join(parts)}"
+        return text
+
+
+def _tone(state: str) -> str:
+    if state in _BAD:
+        return "bad"
+    return {"saved": "good", "started": "live", "first": "live"}.get(state, "dim")
+
+
+def _state_of(track: Track) -> str:
+    if track.ended is None:
+        return "first" if any(bar.state == "first" for bar in track.order) else "started" if track.order else "queued"
+    return "saved" if track.saved and track.ended.outcome == "done" else track.ended.outcome
+
+
+def _short(value: float) -> str:
+    """Return a duration in at most five cells."""
+    if value < 0.9995:
+        return f"{value * 1000:.0f}ms"
+    if value < 99.95:
+        return f"{value:.1f}s"
+    return f"{value:.0f}s" if value < 6000 else f"{value / 3600:.0f}h"
