@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from agents.workspace import Workspace
 
 _LAG_ALARM = 0.05
+_IDLE_LOOKS = 4
+"""While nothing runs, one look in so many is taken."""
+
+_Item = tuple[str, str, str]
+"""Name, value and style."""
 
 
 class StatusLine(Widget):
@@ -27,13 +32,28 @@ class StatusLine(Widget):
         self._waiting = waiting
         self.notice = ""
         """One line that stands before the figures: what is being opened, or what went wrong."""
+        self._items: tuple[list[_Item], list[_Item]] = ([], [])
+        self._looks = 0
+        self._notice = ""
+
+    def look(self) -> None:
+        """Read the figures, and draw them if they are other than before; while nothing runs, only now and then."""
+        self._looks += 1
+        if self._workspace.engine.runs or self._looks % _IDLE_LOOKS == 1 or self.notice != self._notice:
+            self._notice = self.notice
+            items = (self._calls(), self._machine())
+            if items != self._items:
+                self._items = items
+                self.refresh()
 
     def render(self) -> Content:
         """Return both lines, cut at the widget's width."""
         width = max(self.size.width - 1, 1)
-        return Content("\n").join([_fit(self._calls(), width), _fit(self._machine(), width)])
+        if not self._looks:
+            self._items = (self._calls(), self._machine())
+        return Content("\n").join(_fit(items, width) for items in self._items)
 
-    def _calls(self) -> list[tuple[str, str, str]]:
+    def _calls(self) -> list[_Item]:
         workspace, figures = self._workspace, self._workspace.metrics.snapshot()
         loads = workspace.models.load() if workspace.opened else ()
         lag = workspace.lag.snapshot()
@@ -52,9 +72,9 @@ class StatusLine(Widget):
             ("lag", seconds(lag.p99) + (" late!" if late else ""), "$warning" if late else ""),
         ]
 
-    def _machine(self) -> list[tuple[str, str, str]]:
+    def _machine(self) -> list[_Item]:
         machine = self._workspace.gpu.snapshot()
-        items: list[tuple[str, str, str]] = []
+        items: list[_Item] = []
         for gpu in machine.gpus:
             if gpu.error is not None:
                 items.append((f"GPU {gpu.index}", safe_line(gpu.error, 80), "$warning"))
@@ -71,7 +91,7 @@ class StatusLine(Widget):
         return items
 
 
-def _fit(items: list[tuple[str, str, str]], width: int) -> Content:
+def _fit(items: list[_Item], width: int) -> Content:
     """Return the items on one line, with less room between them where it is short."""
     gap = "   " if sum(len(name) + len(value) + 4 for name, value, _ in items) <= width else " "
     parts: list[Content | str | tuple[str, str]] = []
