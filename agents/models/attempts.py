@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from agents.errors import CallError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agents.models.admission import Admission
     from agents.models.client import Reply
     from agents.models.flights import Flight
@@ -26,7 +28,9 @@ def backoff(attempt: int, retry_after: float | None, chance: random.Random) -> f
     return jitter if retry_after is None else max(jitter, retry_after * chance.uniform(1.0, 1.1))
 
 
-async def attempt_until_done(flight: Flight, door: Admission, ready: Ready, max_retries: int, chance: random.Random) -> Reply:
+async def attempt_until_done(
+    flight: Flight, files: Mapping[str, bytes], door: Admission, ready: Ready, max_retries: int, chance: random.Random
+) -> Reply:
     """Execute the flight's call: wait for a place, attempt, and attempt again while that can help.
 
     The place is given back while waiting for the next attempt. Raises the last attempt's :class:`CallError`.
@@ -37,7 +41,7 @@ async def attempt_until_done(flight: Flight, door: Admission, ready: Ready, max_
             try:
                 client = await ready(flight.log)
                 flight.start()
-                return await client.answer(flight.call, flight.write)
+                return await client.answer(flight.call, flight.write, files)
             except CallError as error:
                 if not error.retryable or flight.text or attempt > max_retries:
                     raise

@@ -16,6 +16,7 @@ import msgspec
 import openai
 
 from agents.addresses import is_loopback
+from agents.attachments import request_body
 from agents.errors import CallError
 from agents.events import Usage
 from agents.models.deadlines import Watch
@@ -23,7 +24,8 @@ from agents.models.decode import ChatReader, StreamError
 from agents.models.failures import Failures, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from openai.types.chat import ChatCompletionMessageParam
 
@@ -39,6 +41,8 @@ _CLOSING_GRACE = 0.1
 """Seconds a server may take after ``[DONE]`` to end the response, so that its connection can be used again."""
 _ERROR_BODY_SECONDS = 5.0
 _SHORT_CALL_SECONDS = 30.0
+_RAW = "X-Stainless-Raw-Response"
+"""The header by which openai's client is told to hand over a response as it comes."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -151,8 +155,10 @@ class EndpointClient:
         """Close every connection."""
         await self._http.aclose()
 
-    async def answer(self, call: ModelCall, write: Callable[[str], None]) -> Reply:
+    async def answer(self, call: ModelCall, write: Callable[[str], None], files: Mapping[str, bytes]) -> Reply:
         """Make one attempt: ``write`` gets each piece of text as it comes. Returns only when a finish reason was seen.
+
+        ``files`` are the bytes of what goes with the messages, by digest.
 
         Raises :class:`CallError`; its kind is ``cut`` for anything that ended the answer after text had come.
         """
@@ -161,7 +167,7 @@ class EndpointClient:
         failed: CallError | None = None
         try:
             async with watch:
-                await self._read(call, reader, watch, write)
+                await self._read(self._open(call, files), reader, watch, write)
         except TimeoutError as error:
             failed = self.failures.of(error) if watch.expired is None else self._late(watch)
         except Exception as error:  # noqa: BLE001  # malformed data escapes as a dozen types; each must end typed
@@ -195,10 +201,16 @@ class EndpointClient:
                 text, setting = f"no text within {timeouts.first_token:g} s", "first_token"
         return self.failures.make("timeout", f"{text} (endpoints.{self.target.name}.timeout.{setting})", retryable=retryable)
 
-    async def _read(self, call: ModelCall, reader: ChatReader, watch: Watch, write: Callable[[str], None]) -> None:
+    async def _read(
+        self,
+        opening: AbstractAsyncContextManager[httpx2.Response],
+        reader: ChatReader,
+        watch: Watch,
+        write: Callable[[str], None],
+    ) -> None:
         thought = size = 0
         finished = False
-        async with self._open(call) as response:
+        async with opening as response:
             async for data in response.aiter_raw():
                 for piece in reader.feed(data):
                     watch.touch()
@@ -223,13 +235,13 @@ class EndpointClient:
             write(piece)
 
     @asynccontextmanager
-    async def _open(self, call: ModelCall) -> AsyncIterator[httpx2.Response]:
+    async def _open(self, call: ModelCall, files: Mapping[str, bytes]) -> AsyncIterator[httpx2.Response]:
         model = call.model.model
         for _ in range(3):
             asked_usage, old_limit = model not in self._without_stream_options, model not in self._new_token_limit
             try:
-                async with self._create(call) as response:
-                    yield response.http_response
+                async with self._create(call, files) as response:
+                    yield response
                     return
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 # Older servers refuse what newer ones require; each server is asked again once, in its own way.
@@ -241,7 +253,26 @@ class EndpointClient:
                 else:
                     raise
 
-    def _create(self, call: ModelCall) -> Any:
+    @asynccontextmanager
+    async def _create(self, call: ModelCall, files: Mapping[str, bytes]) -> AsyncIterator[httpx2.Response]:
+        options = self._options(call)
+        if not files:
+            messages = cast("list[ChatCompletionMessageParam]", msgspec.to_builtins(call.messages))
+            async with self._openai.chat.completions.with_streaming_response.create(
+                model=call.model.model, messages=messages, stream=True, extra_body=options
+            ) as response:
+                yield response.http_response
+            return
+        payload = {"model": call.model.model, "stream": True, **options}
+        body = await asyncio.to_thread(request_body, payload, call.messages, files)
+        headers = {"content-type": "application/json", _RAW: "stream"}
+        raw: Any = await self._openai.post("/chat/completions", cast_to=object, content=body, options={"headers": headers})
+        try:
+            yield raw.http_response
+        finally:
+            await raw.close()
+
+    def _options(self, call: ModelCall) -> dict[str, object]:
         model, params = call.model.model, call.model.params
         options: dict[str, object] = {
             key: value for key in ("temperature", "top_p", "seed") if (value := getattr(params, key)) is not None
@@ -254,10 +285,7 @@ class EndpointClient:
             options["response_format"] = {"type": "json_schema", "json_schema": schema}
         if model not in self._without_stream_options:
             options["stream_options"] = {"include_usage": True}
-        messages = cast("list[ChatCompletionMessageParam]", msgspec.to_builtins(call.messages))
-        return self._openai.chat.completions.with_streaming_response.create(
-            model=model, messages=messages, stream=True, extra_body=options
-        )
+        return options
 
     async def models(self, seconds: float = 5.0) -> tuple[str, ...]:
         """Return the names of the models the endpoint lists, in its order, within ``seconds``."""

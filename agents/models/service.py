@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from agents.attachments import fetch
 from agents.errors import CallError, InputError
 from agents.models.admission import Admission
 from agents.models.attempts import attempt_until_done
@@ -20,7 +21,8 @@ from agents.models.embedded import EmbeddedModel
 from agents.models.flights import Flight
 from agents.models.names import parse_model
 from agents.models.turns import Turn
-from agents.requests import Message, ModelCall, ModelRef, Params
+from agents.requests import ModelCall, ModelRef, Params
+from storage.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from agents.models.client import EndpointClient
     from agents.runs import Step
     from agents.settings import Locations, Settings
+    from storage.attachments import AttachedFiles
     from storage.cache import ResponseCache
 
 Ready = Callable[[Callable[[str], None]], Awaitable["EndpointClient"]]
@@ -78,6 +81,7 @@ class Models:
         settings: Settings,
         locations: Locations,
         cache: ResponseCache | None = None,
+        files: AttachedFiles | None = None,
         *,
         environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -87,6 +91,7 @@ class Models:
         self._environ = os.environ if environ is None else environ
         self._clock = clock
         self._cache = None if cache is None else AnswerCache(cache, settings.defaults.cache_ttl)
+        self._files = files
         self._gates = {name: _Gate(target, clock) for name, target in targets(settings, self._environ).items()}
         self._turn = Turn()
         self._flights: dict[str, Flight] = {}
@@ -152,9 +157,13 @@ class Models:
             async def ready(progress: Callable[[str], None]) -> EndpointClient:
                 return await self._client(gate, progress)
 
-            reply = await attempt_until_done(flight, gate.door, ready, gate.target.endpoint.max_retries, self._chance)
+            files = await fetch(flight.call.messages, self._files)
+            reply = await attempt_until_done(flight, files, gate.door, ready, gate.target.endpoint.max_retries, self._chance)
         except CallError as error:
             flight.fail(error)
+            return
+        except (InputError, StoreError) as error:
+            flight.fail(CallError("bad_request", str(error)))
             return
         except Exception as error:  # noqa: BLE001  # a bug here must end one call, not the program
             flight.fail(CallError("protocol", f"{gate.target.name}: the call failed: {type(error).__name__}: {error}"))
@@ -188,7 +197,7 @@ class Models:
             max_tokens=defaults.max_tokens if given.max_tokens is None else given.max_tokens,
             temperature=defaults.temperature if given.temperature is None else given.temperature,
         )
-        messages = tuple(Message(message.role, _whole_characters(message.content)) for message in call.messages)
+        messages = tuple(msgspec.structs.replace(message, content=_whole_characters(message.content)) for message in call.messages)
         return msgspec.structs.replace(call, model=msgspec.structs.replace(call.model, params=params), messages=messages)
 
     async def _client(self, gate: _Gate, progress: Callable[[str], None]) -> EndpointClient:

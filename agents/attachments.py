@@ -1,0 +1,172 @@
+"""Files that go with a message: found in what a person typed, read within limits, told apart by their first bytes, and put
+into the shape that models take. Nothing is opened but what was named, and what was read is stored, so that a turn can be
+sent again when the file is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from agents.errors import InputError
+from agents.requests import Attachment, Message
+from agents.tools.files import locate, read_regular, shown
+from storage.attachments import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from storage.attachments import AttachedFiles
+
+MAX_TEXT_BYTES: Final = 256 * 1024
+MAX_IMAGE_BYTES: Final = 8 * 1024 * 1024
+MOST_FILES: Final = 20
+"""Files that may go with one message."""
+_PIECE: Final = 3 * 64 * 1024
+"""Bytes made base64 at once; a multiple of three, so that the pieces join."""
+
+_IMAGES: Final = {
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/gif": (b"GIF87a", b"GIF89a"),
+}
+"""How the files begin whose kind their first bytes tell alone."""
+_NAMED = re.compile(r"""(?<![^\s(\[{])@(?:"([^"\n]+)"|([^\s"]+))""")
+"""``@path`` or ``@"path with spaces"`` at the beginning of a word: in ``me@example.org`` there is none."""
+_AROUND = ".,;:!?)]}'\""
+"""What ends a sentence around a path and is no part of it."""
+
+
+class _File(NamedTuple):
+    attachment: Attachment
+    data: bytes
+
+
+def named_files(text: str) -> tuple[str, ...]:
+    """Return the paths that ``text`` names with ``@`` and that are files, as they were named, each once.
+
+    Looks at the disk, for nothing but the names themselves. A word that is no file's name is a word.
+    """
+    found: dict[str, None] = {}
+    for quoted, word in _NAMED.findall(text):
+        name = next((name for name in _readings(quoted, word) if _is_file(name)), None)
+        if name is not None:
+            found[name] = None
+    return tuple(found)
+
+
+def _readings(quoted: str, word: str) -> tuple[str, ...]:
+    return (quoted,) if quoted else (word, word.rstrip(_AROUND))
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):  # no name that this system could have
+        return False
+
+
+def media_of(data: bytes) -> str | None:
+    """Return the media type of an image by its first bytes, ``text/plain`` for text, ``None`` for anything else."""
+    for media, begins in _IMAGES.items():
+        if data.startswith(begins):
+            return media
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    try:
+        data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    return None if b"\0" in data else "text/plain"
+
+
+def _read(name: str) -> _File:
+    data = read_regular(locate(name), MAX_IMAGE_BYTES).data
+    media = media_of(data)
+    if media is None:
+        raise InputError(f"{shown(name)} is neither UTF-8 text nor a PNG, JPEG, GIF or WebP image: it cannot be attached")
+    if media == "text/plain" and len(data) > MAX_TEXT_BYTES:
+        limit = MAX_TEXT_BYTES // 1024
+        raise InputError(
+            f"{shown(name)} is too long to be attached ({len(data) // 1024} KiB of text, at most {limit}): put it into a library"
+        )
+    return _File(Attachment(name=shown(name), media=media, digest=digest_of(data), size=len(data)), data)
+
+
+async def attach(names: Sequence[str], store: AttachedFiles) -> tuple[Attachment, ...]:
+    """Read the named files and store their bytes. Raises :class:`InputError` for one that cannot go with a message."""
+    if len(names) > MOST_FILES:
+        raise InputError(f"{len(names)} files are too many for one message: at most {MOST_FILES} can go with it")
+    attached = []
+    for name in names:
+        file = await asyncio.to_thread(_read, name)
+        await store.put(file.attachment.digest, file.attachment.media, file.data)
+        attached.append(file.attachment)
+    return tuple(attached)
+
+
+async def fetch(messages: Sequence[Message], store: AttachedFiles | None) -> dict[str, bytes]:
+    """Return the stored bytes of all that goes with ``messages``, by digest.
+
+    Raises :class:`InputError` for a file that is no longer stored.
+    """
+    files: dict[str, bytes] = {}
+    for attachment in (attachment for message in messages for attachment in message.attachments):
+        if attachment.digest not in files:
+            data = None if store is None else await store.get(attachment.digest)
+            if data is None:
+                raise InputError(f"{attachment.name} is no longer stored: attach it again in a new conversation")
+            files[attachment.digest] = data
+    return files
+
+
+def request_body(payload: Mapping[str, object], messages: Sequence[Message], files: Mapping[str, bytes]) -> bytes:
+    """Return the JSON of a request with these messages: files' text in them, images as ``data:`` URLs beside them.
+
+    Runs in a thread. Base64 holds the interpreter's lock while it works, so it is made in pieces that the loop can go between.
+    """
+    mark = secrets.token_hex(16)  # says where an image goes; no text can hold it
+    media = {each.digest: each.media for message in messages for each in message.attachments}
+    told = [{"role": message.role, "content": _content(message, files, mark)} for message in messages]
+    pieces: list[bytes] = []
+    for index, piece in enumerate(msgspec.json.encode({**payload, "messages": told}).split(mark.encode())):
+        if index % 2 == 0:
+            pieces.append(piece)
+            continue
+        digest = piece.decode()
+        pieces.append(f"data:{media[digest]};base64,".encode())
+        data = files[digest]
+        pieces += [base64.b64encode(data[at : at + _PIECE]) for at in range(0, len(data), _PIECE)]
+    return b"".join(pieces)
+
+
+def _content(message: Message, files: Mapping[str, bytes], mark: str) -> str | list[dict[str, object]]:
+    """Return the content of ``message`` as the API takes it: text alone as one string, with images as a list of content parts.
+
+    The text of files stands under the person's own, each in a fence longer than any in it, so that no file can end its own.
+    Text stays one string because older servers take no list.
+    """
+    texts = [message.content] if message.content else []
+    texts += [_fenced(each.name, files[each.digest]) for each in message.attachments if not _is_image(each)]
+    images = [each for each in message.attachments if _is_image(each)]
+    if not images:
+        return "\n\n".join(texts)
+    content: list[dict[str, object]] = [{"type": "text", "text": text} for text in texts]
+    return content + [{"type": "image_url", "image_url": {"url": f"{mark}{each.digest}{mark}"}} for each in images]
+
+
+def _is_image(attachment: Attachment) -> bool:
+    return attachment.media.startswith("image/")
+
+
+def _fenced(name: str, data: bytes) -> str:
+    text = data.decode("utf-8-sig", "replace")
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(longest + 1, 3)
+    return f"File {name}:\n{fence}\n{text.removesuffix(chr(10))}\n{fence}"
