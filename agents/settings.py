@@ -68,9 +68,12 @@ class Defaults(_Table, frozen=True, kw_only=True):
 class Screen(_Table, frozen=True, kw_only=True):
     """How the dashboard looks."""
 
-    theme: str = "stretto-dark"
+    theme: str = ""
+    """Empty: the one chosen last, else stretto-dark."""
     fps: int = 20
     """How often streaming panes are redrawn each second."""
+    reduced_motion: bool = False
+    """Nothing glides or blinks, and panes are redrawn four times a second at most."""
     reduced_motion: bool = False
     """Nothing glides or scrolls by itself; what must move does so in steps."""
 
@@ -102,6 +105,11 @@ class Locations(msgspec.Struct, frozen=True, kw_only=True):
     """Folder, mode 0700: the database, logs and lock files."""
     themes: Path
     """The person's own theme files."""
+
+    @property
+    def keymap(self) -> Path:
+        """The person's own keys."""
+        return self.config.parent / "keymap.toml"
 
     @property
     def database(self) -> Path:

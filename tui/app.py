@@ -10,15 +10,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import App
+from textual.widgets import Input, TextArea
 
 from agents.errors import StrettoError
 from agents.locations import LOG_NAME
+from tui.actions import Actions
 from tui.feed import Feed
-from tui.key_table import bindings, place_of
+from tui.key_table import bindings, install, place_of
+from tui.keymap import load_keymap
 from tui.safe import SafeFilter, safe_line
 from tui.screens.dashboard import Dashboard
-from tui.themes import load_themes
+from tui.theme_shelf import DEFAULT, ThemeShelf
 from tui.widgets.pane_clock import FrameClock
 
 if TYPE_CHECKING:
@@ -32,10 +36,16 @@ if TYPE_CHECKING:
     from agents.requests import ModelRef
     from agents.settings import Locations, Settings
     from agents.workspace import Workspace
+    from tui.themes import Themes
+    from tui.widgets.key_line import KeyLine
+    from tui.widgets.leader_menu import LeaderMenu
+    from tui.widgets.view_tabs import ViewTabs
 
 _STYLES = Path(__file__).parent.parent / "themes" / "stretto.tcss"
 _STATUS_EVERY = 0.25
 """Seconds between two readings of the status line."""
+_STILL_FPS = 4
+"""Frames a second with reduced motion."""
 
 
 def _commands() -> type[Provider]:
@@ -54,13 +64,21 @@ class StrettoApp(App[None], inherit_bindings=False):
 
     def __init__(self, workspace: Workspace, models: Sequence[ModelRef] = ()) -> None:
         self._safe = SafeFilter()
+        keymap = load_keymap(workspace.locations.keymap)
+        install(keymap.rows)
         super().__init__()
         self.workspace = workspace
         self.feed = Feed(workspace.engine)
-        self.dashboard = Dashboard(workspace, self.feed)
-        self.theme_names: tuple[str, ...] = ()
+        self.dashboard = Dashboard(workspace, self.feed, keymap)
+        self.actions = Actions(self, keymap)
+        self.shelf = ThemeShelf(workspace.locations)
         self._wanted = tuple(models)
-        self._clock = FrameClock(self._frame, fps=workspace.settings.screen.fps)
+        screen = workspace.settings.screen
+        if screen.reduced_motion:
+            self.animation_level = "none"
+        self.still = self.animation_level == "none"
+        """Whether nothing is to glide, blink or turn."""
+        self._clock = FrameClock(self._frame, fps=min(screen.fps, _STILL_FPS) if self.still else screen.fps)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Put the last wall against control codes before Textual's own filters."""
@@ -72,19 +90,33 @@ class StrettoApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Take the theme, then let the first frame come before anything is opened."""
-        themes = load_themes(self.workspace.locations.themes)
+        themes = self.shelf.load()
+        self._offer(themes)
+        wanted = self.shelf.chosen(self.workspace.settings.screen.theme)
+        self.theme = wanted if wanted in themes.loaded else DEFAULT
+        if self.theme != wanted:
+            self._warn(f"no theme named {wanted!r}")
+        for problem in self.actions.keymap.problems:
+            self._warn(problem)
+        self.set_interval(_STATUS_EVERY, self.dashboard.status.look)
+        self.run_worker(self._clock.run(), name="frames", exit_on_error=True)
+        self.run_worker(self.shelf.watch(self._themes_changed), name="themes", description="themes")
+        self.call_after_refresh(lambda: self.run_worker(self._open(), name="open"))
+
+    def _warn(self, line: str) -> None:
+        self.notify(safe_line(line, 300), severity="warning", timeout=15, markup=False)
+
+    def _offer(self, themes: Themes) -> None:
         for theme in themes.loaded.values():
             self.register_theme(theme)
         for name, reason in themes.failed.items():
-            self.notify(safe_line(f"theme {name} is skipped: {reason}", 300), severity="warning", markup=False)
-        self.theme_names = tuple(sorted(themes.loaded))
-        wanted = self.workspace.settings.screen.theme
-        self.theme = wanted if wanted in self.theme_names else "stretto-dark"
-        if self.theme != wanted:
-            self.notify(safe_line(f"no theme named {wanted!r}", 200), severity="warning", markup=False)
-        self.set_interval(_STATUS_EVERY, self.dashboard.status.refresh)
-        self.run_worker(self._clock.run(), name="frames", exit_on_error=True)
-        self.call_after_refresh(lambda: self.run_worker(self._open(), name="open"))
+            self._warn(f"theme {name} is skipped: {reason}")
+
+    def _themes_changed(self, themes: Themes, names: frozenset[str]) -> None:
+        """Take the themes as they are now; the one in use changes on the screen at once, unless its file is bad."""
+        self._offer(themes)
+        if self.theme in names and self.theme in themes.loaded:
+            self.mutate_reactive(StrettoApp.theme)
 
     async def _open(self) -> None:
         """Open the store, find the models, make their panes and warm them."""
@@ -120,21 +152,70 @@ class StrettoApp(App[None], inherit_bindings=False):
 
     def _notice(self, line: str) -> None:
         self.dashboard.status.notice = line
+        self.dashboard.status.look()
 
     def _frame(self) -> None:
         """Hand over events and draw what changed; the one clock of all panes."""
         self.feed.pump()
         self.dashboard.view.flush(self.workspace.engine.clock())
 
+    async def on_event(self, event: events.Event) -> None:
+        """Give the key after the leader key to its menu, before anything else can take it."""
+        if isinstance(event, events.Key) and not event.is_forwarded and self.dashboard.leader.is_open:
+            if await self.actions.take_leader_key(event.key):
+                return
+        elif isinstance(event, events.Paste):
+            self.dashboard.leader.close()
+        await super().on_event(event)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Keep the cursor from blinking where motion is reduced."""
+        if self.still and isinstance(event.widget, Input | TextArea):
+            event.widget.cursor_blink = False
+
+    async def on_leader_menu_chosen(self, event: LeaderMenu.Chosen) -> None:
+        """Do what was clicked on in the leader's menu."""
+        self.dashboard.leader.close()
+        await self.actions.perform(event.key)
+
+    async def on_key_line_clicked(self, event: KeyLine.Clicked) -> None:
+        """Do what was clicked on in the last line."""
+        if event.key.scope == "app":
+            await self.actions.perform(event.key)
+        elif self.focused is not None:
+            await self.run_action(event.key.action, self.focused)
+
+    def on_view_tabs_clicked(self, event: ViewTabs.Clicked) -> None:
+        """Go to the view whose tab was clicked on."""
+        self.dashboard.show(event.view)
+
     def action_view(self, name: str) -> None:
         """Show another view."""
         self.dashboard.show(name)
 
-    def action_show_help(self) -> None:
-        """Show all keys."""
+    def action_leader(self) -> None:
+        """Show what one more key does."""
+        self.actions.open_leader()
+
+    def action_focus_prompt(self) -> None:
+        """Put the cursor into the prompt."""
+        self.dashboard.prompt.focus()
+
+    def action_show_help(self, wanted: str = "") -> None:
+        """Show all keys, or those that fit ``wanted``."""
         from tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen())
+        self.push_screen(HelpScreen(self.actions.keymap, wanted))
+
+    async def action_next_theme(self) -> None:
+        """Change to the next theme."""
+        await self.take_theme(self.shelf.after(self.theme))
+        self.notify(f"Theme: {safe_line(self.theme, 60)}", timeout=2, markup=False)
+
+    async def take_theme(self, name: str) -> None:
+        """Change to a theme, and to begin with it next time."""
+        self.theme = name
+        await self.shelf.keep(name)
 
     def action_stop(self) -> None:
         """Stop the marked pane's answer."""
@@ -161,6 +242,8 @@ class StrettoApp(App[None], inherit_bindings=False):
             return True
         if self.screen is not self.dashboard:
             return False
+        if action == "view":
+            return any(view.id == parameters[0] for view in self.dashboard.views)
         return action != "act" or hasattr(self.dashboard.view, f"act_{parameters[0]}")
 
     def _fatal_error(self) -> None:

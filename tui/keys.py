@@ -50,7 +50,8 @@ class Key:
             show=self.shown,
             tooltip=self.tooltip,
             id=self.id,
-            priority=self.scope == "app",
+            # Escape belongs to what is open where the focus is, and comes here only when nothing there wants it.
+            priority=self.scope == "app" and "escape" not in self.names,
         )
 
 

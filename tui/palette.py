@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.command import DiscoveryHit, Hit, Provider
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
 
-from tui.key_table import KEYS
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
@@ -18,31 +18,67 @@ if TYPE_CHECKING:
     from tui.app import StrettoApp
 
 
-class Commands(Provider):
-    """The registry's actions, a pane for each known model, and the themes."""
+@dataclass(frozen=True)
+class Entry:
+    """One thing that can be chosen."""
 
-    def _entries(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    title: str
+    tip: str
+    command: Callable[[], Any]
+    keys: str = ""
+    """How it is reached without the palette."""
+
+    def shown(self, places: tuple[int, ...] = ()) -> Content:
+        """Return the title, the letters at ``places`` marked, and the keys."""
+        title = Content(self.title)
+        for at in places:
+            title = title.stylize("bold underline", at, at + 1)
+        return Content.assemble(title, ("   ", ""), (self.keys, "$text-muted not bold")) if self.keys else title
+
+
+class Commands(Provider):
+    """The registry's actions, the panes, a pane for each known model, the themes, and the parts of help."""
+
+    def _entries(self) -> Iterator[Entry]:
         app = cast("StrettoApp", self.app)
-        for key in KEYS:
-            if key.action != "command_palette":
-                yield key.label, key.tooltip, partial(app.run_action, key.action)
-        for model in app.dashboard.compare.known:
-            yield f"Add pane: {safe_line(str(model), 120)}", "Ask this model too", partial(app.dashboard.compare.add_pane, model)
-        for name in app.theme_names:
-            yield f"Theme: {safe_line(name, 60)}", "Change the colours", partial(setattr, app, "theme", name)
+        dashboard, keymap, actions = app.dashboard, app.actions.keymap, app.actions
+        for row in keymap.rows:
+            home = actions.home(row)
+            if home is None or row.action == "command_palette":
+                continue
+            title = row.label if home is dashboard.view or not row.action.startswith("act(") else f"{home.title}: {row.label}"
+            ways = "  ".join([*row.shown_keys, *filter(None, [keymap.after_leader(row)])])
+            yield Entry(title, row.tooltip, partial(actions.perform, row), ways)
+        for number, pane in enumerate(dashboard.compare.answers, 1):
+            name = safe_line(str(pane.model), 120)
+            yield Entry(f"Pane {number}: {name}", "Go to this pane", partial(_go_to_pane, app, number - 1))
+        for model in dashboard.compare.known:
+            name = safe_line(str(model), 120)
+            yield Entry(f"Add pane: {name}", "Ask this model too", partial(dashboard.compare.add_pane, model))
+        for name in sorted(app.shelf.themes.loaded):
+            yield Entry(f"Theme: {safe_line(name, 60)}", "Change the colours", partial(app.take_theme, name))
+        for part, tip in (("Status line", "What each figure means"), ("Terminals", "Clipboard, tmux, colours, motion")):
+            yield Entry(f"Help: {part}", tip, partial(app.action_show_help, part))
 
     async def discover(self) -> AsyncIterator[DiscoveryHit | Hit]:
         """Yield everything, while nothing is typed."""
-        for title, tip, command in self._entries():
-            yield DiscoveryHit(Content(title), command, text=title, help=tip)
+        for entry in self._entries():
+            yield DiscoveryHit(entry.shown(), entry.command, text=entry.title, help=entry.tip)
 
     async def search(self, query: str) -> AsyncIterator[DiscoveryHit | Hit]:
         """Yield what fits ``query``, its matching letters marked."""
         fuzzy = FuzzySearch()
-        for title, tip, command in self._entries():
-            score, places = fuzzy.match(query, title)
+        for entry in self._entries():
+            score, places = fuzzy.match(query, entry.title)
             if score > 0:
-                shown = Content(title)
-                for at in places:
-                    shown = shown.stylize("bold underline", at, at + 1)
-                yield Hit(score, shown, command, text=title, help=tip)
+                yield Hit(score, entry.shown(tuple(places)), entry.command, text=entry.title, help=entry.tip)
+
+
+def _go_to_pane(app: StrettoApp, index: int) -> None:
+    """Show the view of panes with one of them marked."""
+    compare = app.dashboard.compare
+    if app.dashboard.view is not compare:
+        app.dashboard.show(compare.id or "")
+    panes, marked = compare.panes(), compare.marked_pane()
+    if marked is not None and index < len(panes):
+        compare.mark_pane(index - panes.index(marked))

@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.containers import Horizontal
-from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Footer, Static
+from textual.widgets import ContentSwitcher, Static
 
+from tui.keys import character_of
 from tui.prompts import Prompt
 from tui.views.agents import AgentsView
 from tui.views.ask import AskView
 from tui.views.compare import CompareView
 from tui.views.waterfall import WaterfallView
+from tui.widgets.key_line import KeyLine
+from tui.widgets.leader_menu import LeaderMenu
 from tui.widgets.prompt_area import PromptArea
 from tui.widgets.status_line import StatusLine
+from tui.widgets.view_tabs import ViewTabs
 
 if TYPE_CHECKING:
     from textual import events
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from agents.workspace import Workspace
     from tui.feed import Feed
+    from tui.keymap import Keymap
     from tui.views.view import View
 
 
@@ -36,8 +40,9 @@ class Dashboard(Screen[None]):
         (120, "-wide"),
     ]
 
-    def __init__(self, workspace: Workspace, feed: Feed) -> None:
+    def __init__(self, workspace: Workspace, feed: Feed, keymap: Keymap) -> None:
         super().__init__()
+        self._keymap = keymap
         self.compare = CompareView(workspace, feed)
         self.ask = AskView(workspace, feed)
         self.agents = AgentsView(workspace, feed)
@@ -46,7 +51,9 @@ class Dashboard(Screen[None]):
         """The view on screen."""
         self.status = StatusLine(workspace, lambda: len(self.view.queue))
         self.prompt = PromptArea(placeholder=self.compare.placeholder)
-        self._tabs = Static(id="tabs", markup=False)
+        self.leader = LeaderMenu()
+        self._tabs = ViewTabs()
+        self._keys = KeyLine()
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -62,11 +69,13 @@ class Dashboard(Screen[None]):
             yield Static("›", id="mark", markup=False)
             yield self.prompt
         yield self.status
-        yield Footer(show_command_palette=False, compact=True)
+        yield self._keys
+        yield self.leader
 
     def on_mount(self) -> None:
-        """Draw the tabs."""
+        """Draw the tabs, and show the keys of what has the focus."""
         self._draw_tabs()
+        self.bindings_updated_signal.subscribe(self, self._show_keys)
 
     def show(self, name: str) -> None:
         """Bring a view to the screen; the others go on working."""
@@ -92,16 +101,25 @@ class Dashboard(Screen[None]):
                 self.prompt.focus()
 
     def _draw_tabs(self) -> None:
-        parts: list[tuple[str, str]] = [(" stretto ", "bold $primary"), ("  ", "")]
-        for view in self.views:
-            parts += [(f" {view.title} ", "bold reverse" if view is self.view else "$text-muted"), (" ", "")]
-        self._tabs.update(Content.assemble(*parts))
+        keys = {row.action: row.shown_keys for row in self._keymap.rows}
+        tabs = [(view.id or "", view.title, next(iter(keys.get(f"view('{view.id}')", ())), "")) for view in self.views]
+        self._tabs.show(tabs, self.view.id or "")
+
+    def _show_keys(self, _: Screen[None]) -> None:
+        """Show the keys of what has the focus, then those that work anywhere."""
+        active = {found.binding.id for found in self.active_bindings.values()}
+        rows = [row for row in self._keymap.rows if row.shown and row.keys and row.id in active]
+        self._keys.show(sorted(rows, key=lambda row: row.scope == "app"))
+
+    def _moves_by_keys(self) -> bool:
+        """Whether single keys do something where the focus is, so that none of them is typed."""
+        return any(found.node is self.focused and character_of(key) for key, found in self.active_bindings.items())
 
     def on_key(self, event: events.Key) -> None:
-        """Take what is typed anywhere to the prompt."""
+        """Take what is typed to the prompt, but from where single keys move."""
         if self.prompt.has_focus or event.key in self.active_bindings:
             return
-        if event.is_printable and event.character is not None:
+        if event.is_printable and event.character is not None and not self._moves_by_keys():
             event.stop()
             self.prompt.focus()
             self.prompt.type(event.character)
