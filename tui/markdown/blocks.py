@@ -62,11 +62,11 @@ class State(NamedTuple):
 class BlockSplitter:
     """Finds the ends of top-level blocks in Markdown that grows."""
 
-    def __init__(self) -> None:
-        self.state = State()
+    def __init__(self, state: State = State()) -> None:  # noqa: B008  # immutable
+        self.state = state
         """What the text since the last cut begins with."""
         self._ends: list[tuple[int, State]] = []
-        self._open = State()
+        self._open = state
         """The block that is open, as a piece that would be cut from it now goes on with it."""
         self._before = State()
         """The same before the line that is looked at."""

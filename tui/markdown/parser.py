@@ -1,0 +1,56 @@
+"""The Markdown parser, set up once: what it reads, and what would take it too long."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+_DEEPEST: Final = 60
+"""Levels of tokens the parser goes down; what is deeper, it would drop."""
+_MARKS: Final = re.compile(r"[*_`~!<&\\]")
+_MOST_MARKS: Final = 1000
+_MOST_BRACKETS: Final = 300
+_MOST_COLUMNS: Final = 50
+_DEEP: Final = re.compile(r"^[ \t]*(?:(?:>|[-+*]|\d{1,9}[.)])[ \t]*){13}|^[ \t>]{36}", re.MULTILINE)
+_WIDE: Final = re.compile(rf"^(?:[^|\n]*\|){{{_MOST_COLUMNS}}}", re.MULTILINE)
+
+
+@lru_cache(1)
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST})
+    parser.enable(["table", "strikethrough"])
+    # Definitions of links would vanish, and with them the sources an answer lists at its end.
+    parser.disable("reference")
+    return parser
+
+
+def parse_blocks(source: str) -> Sequence[Token]:
+    """Return the tokens of ``source``."""
+    return _parser().parse(source)
+
+
+def parse_inline(source: str) -> Sequence[Token]:
+    """Return the tokens of ``source`` taken as the text of one paragraph."""
+    return _parser().parseInline(source)[0].children or ()
+
+
+def is_dear(source: str) -> bool:
+    """Tell whether parsing ``source``, a piece of a few thousand characters, may take long or lose text.
+
+    The parser is quadratic in brackets and in the columns of a table, and drops what is nested too deeply.
+    """
+    return (
+        source.count("[") > _MOST_BRACKETS
+        or len(_MARKS.findall(source)) > _MOST_MARKS
+        or _WIDE.search(source) is not None
+        or _DEEP.search(source) is not None
+    )
