@@ -13,11 +13,11 @@ from agents.errors import StrettoError
 from agents.gpu import GpuProbe
 from agents.lag import LagProbe
 from agents.metrics import Metrics
-from agents.requests import Ask, Chat, Index, Research
+from agents.requests import Ask, Chat, Index, Judge, Merge, Race, Request, Research
 from storage.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from agents.conversations import Conversations
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from agents.retrieval.library import Library
     from agents.runs import Run
     from agents.settings import Locations, Settings
+    from storage.attachments import AttachedFiles
     from storage.history import RunHistory
+    from storage.prompts import SentPrompts
+    from storage.votes import Votes
 
 
 class Workspace:
@@ -41,11 +44,23 @@ class Workspace:
     library: Library
     history: RunHistory
     conversations: Conversations
+    attached: AttachedFiles
+    prompts: SentPrompts
+    votes: Votes
 
     def __init__(self, settings: Settings, locations: Locations, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.locations = locations
-        self.engine = Engine({Chat: self._chat, Ask: self._ask, Research: self._research, Index: self._index}, clock=clock)
+        handlers: dict[type[Request], Callable[[Run], Awaitable[None]]] = {
+            Chat: self._chat,
+            Race: self._race,
+            Judge: self._judge,
+            Merge: self._merge,
+            Ask: self._ask,
+            Research: self._research,
+            Index: self._index,
+        }
+        self.engine = Engine(handlers, clock=clock)
         self.metrics = Metrics(self.engine.clock)
         self.lag = LagProbe()
         self.gpu = GpuProbe()
@@ -102,17 +117,22 @@ class Workspace:
             from agents.journal import Journal
             from agents.models.service import Models
             from agents.retrieval.library import Library
+            from storage.attachments import AttachedFiles
             from storage.cache import ResponseCache
             from storage.history import RunHistory
+            from storage.prompts import SentPrompts
             from storage.store import Store
+            from storage.votes import Votes
 
             async with (
                 Store(self.locations.database) as store,
-                Models(self.settings, self.locations, ResponseCache(store)) as models,
+                Models(self.settings, self.locations, ResponseCache(store), AttachedFiles(store)) as models,
                 Library(store, self.settings, models) as library,
             ):
                 self.models, self.library, self.history = models, library, RunHistory(store)
                 self.conversations = Conversations(self.history)
+                self.attached, self.prompts = AttachedFiles(store), SentPrompts(store)
+                self.votes = Votes(store)
                 self.opened = True
                 opening.set_result(None)
                 await Journal(self.engine.stream, store, self._reader).run()
@@ -129,6 +149,24 @@ class Workspace:
 
         await self.open()
         await chat(run, self.models, self.conversations)
+
+    async def _race(self, run: Run) -> None:
+        await self.open()
+        from agents.compare.race import race
+
+        await race(run, self.models, self.conversations)
+
+    async def _judge(self, run: Run) -> None:
+        await self.open()
+        from agents.compare.judge import judge
+
+        await judge(run, self.models)
+
+    async def _merge(self, run: Run) -> None:
+        await self.open()
+        from agents.compare.merge import merge
+
+        await merge(run, self.models)
 
     async def _ask(self, run: Run) -> None:
         await self.open()
