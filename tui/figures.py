@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import floor, log10
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,16 @@ def rate(value: float | None, unit: str) -> str:
     if value is None:
         return f"{NONE} {unit}"
     return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+
+
+def price(value: float | None) -> str:
+    """Return a cost in whatever currency the prices are: two places, or for less two figures."""
+    if value is None:
+        return NONE
+    if value == 0 or value >= 0.1:
+        return f"{value:.2f}"
+    places = min(1 - floor(log10(value)), 9)
+    return f"{value:.{places}f}"
 
 
 def gib(value: float | None) -> str:

@@ -30,6 +30,7 @@ class AnswerPane(Vertical):
         self.state = PaneState(title=safe_line(title, _LINE))
         self.step: str | None = None
         """The step that is shown; ``Saved`` of an earlier one says nothing about it."""
+        self._started: float | None = None
         self._first: float | None = None
         self._shown = 0
         self._end = ""
@@ -60,10 +61,9 @@ class AnswerPane(Vertical):
 
     def idle(self) -> None:
         """Forget the last step and its figures."""
-        self.step, self._first, self._shown, self._error = None, None, 0, None
-        self.change(
-            state="idle", note="", ttft=None, rate=None, tokens=None, estimated=False, cached=False, joined=False, limited=False
-        )
+        self.step, self._started, self._first, self._shown, self._error = None, None, None, 0, None
+        self.state = PaneState(title=self.state.title)
+        self.header.update(self.state)
 
     def put(self, text: str) -> None:
         """Add ``text`` at the end."""
@@ -94,11 +94,12 @@ class AnswerPane(Vertical):
                 self.idle()
                 self.step = step
                 self.change(state="queued")
-            case StepStarted():
+            case StepStarted(at=at):
+                self._started = at if self._started is None else self._started
                 self.change(state="waiting")
-            case FirstToken():
-                self._first = event.at
-                self.change(state="streaming", note="")
+            case FirstToken(at=at):
+                self._first = at
+                self.change(state="streaming", note="", ttft=None if self._started is None else at - self._started)
             case Text(text=text, offset=offset, at=at):
                 self._take(text, offset, at)
             case Log(message=message):
@@ -125,7 +126,8 @@ class AnswerPane(Vertical):
         self._shown = max(self._shown, offset + len(text))
         if self._first is not None and at - self._first > 0.3:
             # Four characters a token is the usual rough figure; the header marks it as an estimate until the usage is known.
-            self.state.rate, self.state.estimated = self._shown / 4 / (at - self._first), True
+            tokens = self._shown / 4
+            self.state.rate, self.state.tokens, self.state.estimated = tokens / (at - self._first), round(tokens), True
 
     def ended(self, event: StepEnded) -> None:
         """Show how the step ended, with the true figures in place of the estimates."""
@@ -140,8 +142,11 @@ class AnswerPane(Vertical):
             state=event.outcome,
             ttft=timings.ttft,
             rate=usage.output / streamed if usage and streamed > 0 and not event.cached else None,
+            sent=usage.input if usage and usage.input else None,
             tokens=usage.output if usage else None,
             estimated=bool(usage and usage.estimated),
+            cost=event.cost,
+            over=True,
             cached=event.cached,
             joined=event.joined,
             limited=event.finish == "length",

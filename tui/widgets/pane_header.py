@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 from textual.widget import Widget
 
-from tui.figures import cut
+from tui.figures import cut, price
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
@@ -45,9 +45,16 @@ class PaneState:
     """Seconds to the first token."""
     rate: float | None = None
     """Tokens a second."""
+    sent: int | None = None
+    """Tokens of the question: all that was sent."""
     tokens: int | None = None
+    """Tokens of the answer."""
     estimated: bool = False
     """Whether ``rate`` and ``tokens`` are estimates."""
+    cost: float | None = None
+    """In the currency of the endpoint's configured price."""
+    over: bool = False
+    """Whether the answer ended, so that a cost that is not known never will be."""
     cached: bool = False
     joined: bool = False
     limited: bool = False
@@ -102,7 +109,7 @@ class PaneHeader(Widget):
 
     def _figures(self) -> tuple[object, ...]:
         state = self._state
-        return (state.ttft, state.rate, state.tokens, state.estimated, state.joined)
+        return (state.ttft, state.rate, state.sent, state.tokens, state.estimated, state.cost, state.over, state.joined)
 
     def _draw(self) -> None:
         self._drawn = (*self._urgent(), *self._figures())
@@ -110,16 +117,18 @@ class PaneHeader(Widget):
             self.refresh()
 
     def figures(self) -> list[str]:
-        """Return TTFT, rate, tokens and where the answer came from, as far as they are known, the most telling first."""
+        """Return TTFT, rate, tokens, cost and where the answer came from, as far as they are known, the most telling first."""
         state = self._state
         about = "≈" if state.estimated else ""
+        sent = f"{state.sent}→" if state.sent else ""
         parts = (
             "at the output limit" if state.limited else "",
             "cached" if state.cached else "",
             "" if state.ttft is None else f"TTFT {state.ttft:.2f} s" if state.ttft < 10 else f"TTFT {state.ttft:.0f} s",
             "" if state.rate is None else f"{about}{state.rate:.0f} tok/s",
-            "" if state.tokens is None else f"{about}{state.tokens} tok",
+            "" if state.tokens is None else f"{sent}{about}{state.tokens} tok",
             "joined" if state.joined else "",
+            f"cost {price(state.cost)}" if state.over and state.tokens is not None else "",
         )
         return [part for part in parts if part]
 
