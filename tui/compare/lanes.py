@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agents.events import AnyEvent
-    from agents.requests import Params
+    from agents.requests import ModelRef, Params
     from agents.runs import Run
     from tui.prompts import Prompt
     from tui.widgets.compare_pane import ComparePane
@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 
 def lane(pane: ComparePane, prompt: Prompt) -> Lane:
     """Return one pane's side of a turn: its model, its conversation, and of the prompt what goes before the pane's own."""
-    params = pane.model.params if prompt.params is None else overlaid(pane.model.params, prompt.params)
     return Lane(
-        model=msgspec.structs.replace(pane.model, params=params),
+        model=asked(pane, prompt),
         messages=(Message("user", prompt.text, prompt.attachments),),
         system=pane.system if prompt.system is None else prompt.system,
         after=pane.after(prompt),
     )
+
+
+def asked(pane: ComparePane, prompt: Prompt) -> ModelRef:
+    """Return the model and parameters that ``prompt`` is sent to ``pane`` with."""
+    params = pane.model.params if prompt.params is None else overlaid(pane.model.params, prompt.params)
+    return msgspec.structs.replace(pane.model, params=params)
 
 
 def overlaid(params: Params, over: Params) -> Params:
@@ -62,6 +67,7 @@ class Lanes:
         self._starting[run.id] = deque(panes)
         for pane in panes:
             pane.ask(prompt, run)
+            pane.turns[-1].model = asked(pane, prompt)
 
     def forget(self) -> None:
         """Stop everything; what it still has to say belongs to conversations that are gone."""

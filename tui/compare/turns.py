@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agents.events import StepEnded
+    from agents.requests import ModelRef
     from agents.text import TextBuffer
     from tui.prompts import Prompt
 
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
 class Turn:
     """A prompt and its answer. While the answer streams its text is the step's alone; a copy is kept from the end on."""
 
-    __slots__ = ("_answer", "_buffer", "ended", "offset", "prompt", "step")
+    __slots__ = ("_answer", "_buffer", "ended", "model", "offset", "prompt", "step")
 
     def __init__(self, prompt: Prompt) -> None:
         self.prompt = prompt
         self.step: str | None = None
         """The step that answers; ``None`` until it is queued."""
+        self.model: ModelRef | None = None
+        """The model and parameters it was sent with; the pane's may have changed since."""
         self.ended: StepEnded | None = None
         self.offset = 0
         """Characters of the step's text before its latest attempt's."""
