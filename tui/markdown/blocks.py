@@ -34,7 +34,8 @@ from tui.markdown.lines import (
 )
 
 LARGEST: Final = 4096
-"""Characters of a piece, so that shaping it takes a few milliseconds."""
+MOST_LINES: Final = 256
+"""Characters and lines of a piece, so that shaping it takes a few milliseconds."""
 
 _HEAD: Final = 1024
 """Characters of a line that are looked at."""
@@ -85,6 +86,10 @@ class BlockSplitter:
         """Where the line before it starts."""
         self._item = 0
         """Where the last item of a list starts."""
+        self._line_number = 0
+        self._start_line = 0
+        self._item_line = 0
+        """The numbers of the lines at these places."""
         self._list = ""
 
     def feed(self, text: str) -> list[int]:
@@ -138,7 +143,7 @@ class BlockSplitter:
         self._previous, self._at = self._at, newline + 1
         self._searched = newline + 1
         self._entered = False
-        self._open = self._open._replace(within=False) if self._open.within else self._open
+        self._line_number += 1
 
     def _growing(self, text: str) -> None:
         """Look at the line that is not complete yet, as far as it is sure what it will be."""
@@ -200,7 +205,7 @@ class BlockSplitter:
 
     def _begin_item(self, line: str) -> None:
         self._list, indent, _ = item_of(line) or ("", 0, False)
-        self._item = self._at
+        self._item, self._item_line = self._at, self._line_number
         self._open = State(LIST, indent=indent)
 
     def _goes_on(self, kind: int, text: str, line: str) -> bool:
@@ -250,17 +255,18 @@ class BlockSplitter:
         """The open block ends at ``at``."""
         self._ends.append((at, State()))
         self._start = at
+        self._start_line = self._line_number - (at < self._at)
         self._open = State()
         self._closed = self._blank = False
 
     def _fit(self, text: str, end: int) -> None:
         """Cut the open piece, which reaches to ``end``, while it is too large."""
-        while end - self._start > LARGEST + 1:
+        while end - self._start > LARGEST + 1 or self._line_number - self._start_line >= MOST_LINES:
             within = False
             if self._open.kind == LIST and self._start < self._item:
-                cut = self._item
+                cut, self._start_line = self._item, self._item_line
             elif self._start < self._at:
-                cut = self._at
+                cut, self._start_line = self._at, self._line_number
             else:
                 cut, within = _between_words(text, self._start, self._start + LARGEST), True
             state = self._before if cut == self._at and not within else self._open
