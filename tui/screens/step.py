@@ -57,7 +57,7 @@ class StepScreen(ModalScreen[None]):
             name = self._row.name if isinstance(self._row, Bar) else self._row.title
             box.border_title = safe_content(safe_line(name, 200))
             box.border_subtitle = "Esc closes"
-            with VerticalScroll(id="facts", can_focus=False):
+            with VerticalScroll(id="facts"):
                 yield self._facts
             yield self.pane
 

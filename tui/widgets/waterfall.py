@@ -9,19 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.figures import cut, seconds
+from tui.figures import cut
 from tui.key_table import bindings
-from tui.overlap import Overlap, overlap, shares, waited_for
+from tui.overlap import Overlap, overlap
+from tui.overlap_words import path, sums, waiting
 from tui.time_window import TimeWindow, label, ticks
-from tui.timeline import Bar, Phase, Row, Timeline, Track
+from tui.timeline import Bar, Row, Timeline, Track
 from tui.widgets.step_log import STATES
+from tui.widgets.time_bars import LEGEND, cell_of, paint, tone_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,17 +30,6 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
-PHASES: Final[dict[Phase, tuple[str, str]]] = {
-    "queued": ("·", "dim"),
-    "paused": ("┄", "dim"),
-    "waiting": ("░", "live"),
-    "working": ("▒", "live"),
-    "streaming": ("█", "good"),
-    "group": ("─", "dim"),
-}
-"""Phase to glyph and tone."""
-LEGEND: Final = "· queued  ░ first token  █ streaming  ▒ working  ┄ pausing"
-_BAD: Final = {"cut", "late", "failed"}
 _AGAIN: Final = 0.1
 """Seconds after which a window in which something runs is drawn again, though no event came."""
 _FIGURES_EVERY: Final = 0.5
@@ -261,14 +251,10 @@ class Waterfall(Widget, can_focus=True):
             strip = Strip([Segment(self._rest(), self._style("dim"))])
         return strip.adjust_cell_length(width, self.rich_style).crop(0, width)
 
-    def _cell(self, at: float, width: int) -> int:
-        """Return the column of a moment, 0 for the first of the bars; it may lie outside."""
-        return round((at - self.window.left) / self.window.span * width)
-
     def _rest(self) -> str:
         """Return a row without a step: only the present is in it."""
         _, begin, width, _ = self._columns()
-        now = self._cell(self._now, width)
+        now = cell_of(self._now, self.window, width)
         return " " * (begin + now) + "│" if self.timeline.running and 0 <= now < width else ""
 
     def _axis(self) -> str:
@@ -279,7 +265,7 @@ class Waterfall(Widget, can_focus=True):
         after = 0
         for moment in ticks(window.left, window.span, origin, max(width // 12, 1)):
             text = f"╷{label(moment - origin, window.span)}"
-            at = self._cell(moment, width)
+            at = cell_of(moment, window, width)
             if after <= at and at + len(text) <= width:
                 cells[at : at + len(text)] = text
                 after = at + len(text) + 1
@@ -295,7 +281,7 @@ class Waterfall(Widget, can_focus=True):
             words, tone, state = f"{row.kind} {row.title}", "run", _state_of(row)
             length, label_style = row.until(self._now) - row.began, self._style("run")
         else:
-            words, state, tone = "  " * (row.depth + 1) + row.name, row.state, _tone(row.state)
+            words, state, tone = "  " * (row.depth + 1) + row.name, row.state, tone_of(row.state)
             length, label_style = row.until(self._now) - row.queued, self.rich_style
             if self._is_critical(row):
                 pointer = "▸" if marked else "◆"
@@ -307,50 +293,13 @@ class Waterfall(Widget, can_focus=True):
         if end:
             glyph, word = STATES[state]
             said = f" {glyph} {word:<9.9}{_short(length):>5}" if end > 9 else f" {glyph}{_short(length):>7}"
-            segments.append(Segment(said, self._style(_tone(state) if tone == "run" else tone) + base))
+            segments.append(Segment(said, self._style(tone_of(state) if tone == "run" else tone) + base))
         return Strip(segments).adjust_cell_length(self.size.width, self.rich_style + base)
 
     def _bars(self, row: Row, width: int, base: Style) -> list[Segment]:
         """Return exactly ``width`` cells: what a row did, as far as it is in view."""
-        if width <= 0:
-            return []
-        begin, stop = (row.began if isinstance(row, Track) else row.queued), row.until(self._now)
-        first, last = self._cell(begin, width), self._cell(stop, width)
-        last = max(last, first + 1)  # however short it was, it is there
-        cells, tones = [" "] * width, ["dim"] * width
-        now = self._cell(self._now, width)
-        if self.timeline.running and 0 <= now < width:
-            cells[now] = "│"
-        if last <= 0 or first >= width:
-            at = 0 if last <= 0 else width - 1
-            cells[at] = "«" if last <= 0 else "»"
-        elif isinstance(row, Track):
-            for at in range(max(first, 0), min(last, width)):
-                cells[at], tones[at] = "━", "run"
-        else:
-            self._paint(row, cells, tones, first, last)
-        segments: list[Segment] = []
-        at = 0
-        for index in range(1, width + 1):
-            if index == width or tones[index] != tones[at]:
-                segments.append(Segment("".join(cells[at:index]), self._style(tones[at]) + base))
-                at = index
-        return segments
-
-    def _paint(self, bar: Bar, cells: list[str], tones: list[str], first: int, last: int) -> None:
-        width, bad = len(cells), bar.state in _BAD
-        for phase, begin, end in bar.phases(self._now):
-            glyph, tone = PHASES[phase]
-            start, stop = self._cell(begin, width), self._cell(end, width)
-            if end > begin and stop == start and stop < last:
-                stop += 1  # painted over by what follows, unless that is elsewhere
-            for at in range(max(start, 0), min(stop, width)):
-                cells[at], tones[at] = glyph, "bad" if bad and tone == "good" else tone
-        at = max(first, min(last - 1, width - 1))
-        if 0 <= at < width and cells[at] in {" ", "│"}:
-            cells[at], tones[at] = "▏", _tone(bar.state)
-        if bar.state in _BAD | {"cancelled"} and 0 <= last < width:
-            cells[last], tones[last] = STATES[bar.state][0], _tone(bar.state)
+        painted = paint(row, self.window, self._now, width, going_on=self.timeline.running)
+        return [Segment(text, self._style(tone) + base) for text, tone in painted]
 
     def _overlap(self) -> Overlap | None:
         """Return the figures of the marked run; those of one that goes on are made twice a second."""
@@ -371,54 +320,19 @@ class Waterfall(Widget, can_focus=True):
         return kept is not None and kept[0] is bar.track and bar in kept[3].critical
 
     def _foot_line(self, number: int) -> Strip:
-        figures, width = self._overlap(), self.size.width
-        if figures is None:
-            return Strip([Segment(cut(f" {LEGEND}", width), self._style("dim"))]) if number == 0 else Strip([])
-        if number == 0:
-            return Strip([Segment(cut(self._sums(figures), width), self._style("head"))])
-        if number == 1 and self._foot == 2:
-            return Strip([Segment(cut(self._path(figures, width), width), self._style("dim"))])
-        text = (self._wait(figures), self._path(figures, width), f" {LEGEND}  ◆ critical")[number - 1]
-        return Strip([Segment(cut(text, width), self._style("dim"))])
-
-    def _sums(self, figures: Overlap) -> str:
-        track = self.track
-        so_far = " so far" if track is not None and track.ended is None else ""
-        text = f" sum {seconds(figures.busy)} in {seconds(figures.wall)} wall{so_far}"
-        if figures.ratio is not None:
-            text += f" = {figures.ratio:.1f}×"
-        return f"{text}, {figures.most} of {figures.steps} at once"
-
-    def _wait(self, figures: Overlap) -> str:
-        bar = figures.waiter
-        if bar is None or bar.wait(self._now) < 0.001:
-            return " No step waited in a queue."
-        text = f" longest wait {seconds(bar.wait(self._now))}: {cut(bar.name, 40)}"
-        wait = waited_for(bar, self.timeline, self._cap(bar.endpoint) if bar.endpoint else None, self._now)
-        if wait is None:
-            return f"{text}, for its turn in the run"
-        cap = "not known" if wait.cap is None else str(wait.cap)
-        if wait.full:
-            return f"{text}, for a place at {wait.endpoint} (cap {cap}, all taken)"
-        return f"{text}, for {wait.endpoint} to be ready (cap {cap}, {wait.held} taken)"
-
-    def _path(self, figures: Overlap, width: int) -> str:
-        """Return the critical path; of one that is too long the end, which is what decides."""
-        if not figures.critical:
-            return " critical: nothing has begun"
-        lengths = shares(figures.critical, self._now)
-        parts = [f"{cut(bar.name, 28)} {seconds(length)}" for bar, length in zip(figures.critical, lengths, strict=True)]
-        text = f" critical: {' › '.join(parts)}"
-        while cell_len(text) > width and len(parts) > 1:
-            parts.pop(0)
-            text = f" critical: … › {' › '.join(parts)}"
-        return text
-
-
-def _tone(state: str) -> str:
-    if state in _BAD:
-        return "bad"
-    return {"saved": "good", "started": "live", "first": "live"}.get(state, "dim")
+        figures, track, width, now = self._overlap(), self.track, self.size.width, self._now
+        if figures is None or track is None:
+            text = LEGEND if number == 0 else ""
+        elif number == 0:
+            text = sums(figures, going_on=track.ended is None)
+        elif number == 3:
+            text = f"{LEGEND}  ◆ critical"
+        elif number == 2 or self._foot == 2:
+            text = path(figures, now, width - 1)
+        else:
+            cap = self._cap(figures.waiter.endpoint) if figures.waiter is not None and figures.waiter.endpoint else None
+            text = waiting(figures, self.timeline, cap, now)
+        return Strip([Segment(cut(f" {text}", width), self._style("dim" if number else "head"))])
 
 
 def _state_of(track: Track) -> str:
