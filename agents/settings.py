@@ -107,6 +107,11 @@ class Locations(msgspec.Struct, frozen=True, kw_only=True):
     """The person's own theme files."""
 
     @property
+    def templates(self) -> Path:
+        """The person's own prompt templates."""
+        return self.config.parent / "templates"
+
+    @property
     def keymap(self) -> Path:
         """The person's own keys."""
         return self.config.parent / "keymap.toml"
