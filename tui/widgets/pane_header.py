@@ -28,6 +28,8 @@ _STATES: Final[dict[str, tuple[str, str, str]]] = {
     "failed": ("✗", "failed", "error"),
 }
 """State to glyph, word and style. The word says it all; glyph and colour only help to find it."""
+_LEAST_TITLE: Final = 20
+"""Cells of the title that figures leave; what tells models apart stands first."""
 _LEAST_NOTE: Final = 10
 """Cells under which a note tells nothing."""
 _REDRAW_EVERY: Final = 0.2
@@ -140,7 +142,7 @@ class PaneHeader(Widget):
         status = f"{glyph} {word}"
         title = safe_line(self._state.title, 200)
         room = self.size.width - 3 - cell_len(status)
-        least = min(cell_len(title), 28)
+        least = min(cell_len(title), _LEAST_TITLE)
         parts = [(status, tone)]
         for figure in self.figures():
             if room - cell_len(figure) - 2 >= least:

@@ -6,7 +6,6 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
@@ -39,13 +38,7 @@ class Slider(Widget, can_focus=True):
         &:focus { background: $primary-muted; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "step(-1)", "Less", id="slider.less", tooltip="To the mark before", show=False),
-        Binding("right,l", "step(1)", "More", id="slider.more", tooltip="To the next mark", show=False),
-        Binding("home", "edge(0)", "Least", id="slider.least", tooltip="To the first mark", show=False),
-        Binding("end", "edge(-1)", "Most", id="slider.most", tooltip="To the last mark", show=False),
-        Binding("backspace", "erase", "Erase", id="slider.erase", tooltip="Take the last digit away", show=False),
-    ]
+    hints: ClassVar[tuple[tuple[str, str], ...]] = (("◂ ▸", "change"), ("0…9", "type it"))
     value: reactive[int] = reactive(0)
 
     @dataclass
@@ -67,25 +60,21 @@ class Slider(Widget, can_focus=True):
         self._typed = ""
         self.set_reactive(Slider.value, value)
 
-    def action_step(self, by: int) -> None:
-        """Go to the next mark up or down."""
-        self._put(step(self._marks, self.value, by))
-
-    def action_edge(self, at: int) -> None:
-        """Go to the first or the last mark."""
-        self._put(self._marks[at])
-
-    def action_erase(self) -> None:
-        """Take the last digit away."""
-        left = (self._typed or str(self.value))[:-1]
-        self._type(left)
-
     def on_key(self, event: events.Key) -> None:
-        """Take digits as the number itself; marks do not bind what is typed."""
-        if event.character is not None and event.character.isdecimal() and event.character.isascii():
-            event.stop()
-            event.prevent_default()
-            self._type((self._typed + event.character)[-_DIGITS:])
+        """Take the arrows, and digits as the number itself; marks do not bind what is typed."""
+        character = event.character
+        if event.key in {"left", "right"}:
+            self._put(step(self._marks, self.value, 1 if event.key == "right" else -1))
+        elif event.key in {"home", "end"}:
+            self._put(self._marks[0 if event.key == "home" else -1])
+        elif event.key == "backspace":
+            self._type((self._typed or str(self.value))[:-1])
+        elif character is not None and character.isascii() and character.isdecimal():
+            self._type((self._typed + character)[-_DIGITS:])
+        else:
+            return
+        event.stop()
+        event.prevent_default()
 
     def on_blur(self) -> None:
         """Begin a new number when digits are typed again."""
