@@ -33,7 +33,7 @@ class Entry:
         title = Content(self.title)
         for at in places:
             title = title.stylize("bold underline", at, at + 1)
-        return Content.assemble(title, ("   ", ""), (self.keys, "$text-muted not bold")) if self.keys else title
+        return Content.assemble(title, ("   ", ""), (self.keys, "not bold")) if self.keys else title
 
 
 class Commands(Provider):

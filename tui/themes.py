@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _BUILT_IN: Final = Path(__file__).resolve().parent.parent / "themes"
-_TABLES: Final = ("dark", "colors", "variables")
+_TABLES: Final = ("dark", "transparent", "colors", "variables")
 _COLORS: Final = (
     "primary",
     "secondary",
@@ -36,6 +36,11 @@ _COLORS: Final = (
     "panel",
     "boost",
 )
+_GROUNDS: Final = ("background", "surface", "panel", "boost")
+"""What the terminal's own background takes the place of in a transparent theme."""
+_NIGHT: Final = "#101419"
+_DAY: Final = "#ffffff"
+"""What a transparent theme's own few grounds are, and what its muted colours lean towards."""
 _TEXT_STYLES: Final = frozenset(
     {"none", "not", "bold", "dim", "italic", "underline", "underline2", "reverse", "strike", "overline"}
 )
@@ -89,15 +94,44 @@ def load_theme(file: Path) -> Theme:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(safe_line(f"not TOML: {error}")) from error
     _only_known(data, _TABLES, "")
-    dark, colors, variables = data.get("dark", True), data.get("colors", {}), data.get("variables", {})
-    if not isinstance(dark, bool):
-        raise ConfigError("dark must be true or false")
-    parsed = _parsed(colors)
-    theme = Theme(name=file.stem, dark=dark, primary=parsed.pop("primary"))
+    dark, transparent = _flag(data, "dark", True), _flag(data, "transparent", False)
+    parsed = _parsed(data.get("colors", {}))
+    theme = Theme(name=file.stem, dark=dark, ansi=transparent, primary=parsed.pop("primary"))
+    if transparent:
+        theme.background = "ansi_default"
     for name, color in parsed.items():
+        if transparent and name in _GROUNDS:
+            raise ConfigError(f"colors.{name} cannot be set: a transparent theme has the terminal's own background")
         setattr(theme, name, color)
-    theme.variables = _checked(variables, theme)
+    theme.variables = _checked(data.get("variables", {}), theme)
+    if transparent:
+        theme.variables = _on_terminal(theme) | theme.variables
     return theme
+
+
+def _on_terminal(theme: Theme) -> dict[str, str]:
+    """Return what takes the place of Textual's terminal colours, which nobody can know to be readable on each other."""
+    ground = Color.parse(_NIGHT if theme.dark else _DAY)
+    ink = theme.foreground = theme.foreground or ground.inverse.hex
+    colors = {name: getattr(theme, name) or theme.primary for name in _COLORS if name not in _GROUNDS}
+    muted = {f"{name}-muted": Color.parse(color).blend(ground, 0.7).hex for name, color in colors.items()}
+    found = {"ansi-background": ground.hex, "ansi-foreground": ink, "input-cursor-text-style": "none"}
+    for name, value in theme.to_color_system().generate().items():
+        if name in muted:
+            found[name] = muted[name]
+        elif value.startswith("ansi_"):
+            if "background" in name:
+                found[name] = "ansi_default" if value == "ansi_default" else muted["primary-muted"]
+            else:
+                found[name] = ink if value.startswith("ansi_default") or "foreground" in name else theme.primary
+    return found
+
+
+def _flag(data: Mapping[str, object], name: str, otherwise: bool) -> bool:
+    value = data.get(name, otherwise)
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} must be true or false")
+    return value
 
 
 def _only_known(table: Mapping[str, object], known: Iterable[str], where: str) -> None:
