@@ -157,7 +157,10 @@ class StrettoApp(App[None], inherit_bindings=False):
     def _frame(self) -> None:
         """Hand over events and draw what changed; the one clock of all panes."""
         self.feed.pump()
-        self.dashboard.view.flush(self.workspace.engine.clock())
+        now = self.workspace.engine.clock()
+        self.dashboard.view.flush(now)
+        if (flush := getattr(self.screen, "flush", None)) is not None:  # one of those over the dashboard that show what goes on
+            flush(now)
 
     async def on_event(self, event: events.Event) -> None:
         """Give the key after the leader key to its menu, before anything else can take it."""

@@ -12,7 +12,7 @@ from tui.compare.lanes import Lanes, request
 from tui.compare.limits import MARKS
 from tui.compare.queue import drop_pane, take_due
 from tui.safe import safe_line
-from tui.views.compare_panes import PanesView
+from tui.views.rounds import RoundsView
 from tui.widgets.slider import step
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tui.widgets.compare_pane import ComparePane
 
 
-class CompareView(PanesView):
+class CompareView(RoundsView):
     """Sends prompts to the panes, each in its own time, and shows what comes."""
 
     title: ClassVar[str] = "Compare"
@@ -59,6 +59,8 @@ class CompareView(PanesView):
         """Return the prompt's mark and its placeholder: who will be asked."""
         if self._edited:
             return "✎", "Change the last prompt; Enter sends it in its place"
+        if self.races:
+            return "⚑", "Race: the first acceptable answer wins; Enter sends"
         target = self.target
         if target is None:
             return "›", self.placeholder
@@ -85,6 +87,7 @@ class CompareView(PanesView):
         if self._edited:
             self._resend(prompt)
         else:
+            prompt = self.raced(prompt)
             self.queue.append(prompt._replace(panes=prompt.panes or tuple(pane.key for pane in self.targets)))
         self._next()
 

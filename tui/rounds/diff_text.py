@@ -1,0 +1,271 @@
+"""Two texts beside or under each other with what differs set off: by a sign at the row's start, by an underline, and by colour."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from time import perf_counter
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.diff import Piece
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from textual import events
+
+    from tui.diff import Difference, Row
+
+WIDE: Final = 100
+"""Columns from which the texts stand beside each other."""
+_RULE: Final = " │ "
+_SIGNS: Final = ("-", "+")
+_BUDGET: Final = 0.004
+"""Seconds of a frame that wrapping may take."""
+_WORDS: Final = re.compile(r"\S+|\s+")
+
+
+class _Line(NamedTuple):
+    """One side of a row on the screen."""
+
+    pieces: tuple[Piece, ...]
+    side: int
+    differs: bool
+
+
+_Pair = tuple[_Line | None, _Line | None]
+
+
+class DiffText(Widget, can_focus=True):
+    """Shows a difference; scrolls by keys and wheel. What only the left has is marked -, what only the right has +."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"diff--left", "diff--right", "diff--left-sign", "diff--right-sign", "diff--rule"}
+    DEFAULT_CSS = """
+    DiffText {
+        height: 1fr;
+        background: $background;
+        color: $foreground;
+        & > .diff--left { color: $text-error; text-style: bold underline; }
+        & > .diff--right { color: $text-success; text-style: bold underline; }
+        & > .diff--left-sign { color: $text-error; text-style: bold; }
+        & > .diff--right-sign { color: $text-success; text-style: bold; }
+        & > .diff--rule { color: $text-muted; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._difference: Difference | None = None
+        self._notice = ""
+        self._lines: list[_Pair] = []
+        """Rows on the screen: left and right where they stand beside each other, else one of them alone."""
+        self._row_of: list[int] = []
+        """The row of the difference each belongs to."""
+        self._changes: list[int] = []
+        """Where rows begin that differ, one for each run of them."""
+        self._laying: Iterator[None] | None = None
+        self._top = 0
+        self._place = 0
+        """The row of the difference that is to be in view once it is laid out."""
+
+    @property
+    def beside(self) -> bool:
+        """Whether the texts stand beside each other."""
+        return self.size.width >= WIDE
+
+    @property
+    def changes(self) -> int:
+        """How many places differ, as far as the text is laid out."""
+        return len(self._changes)
+
+    def tell(self, line: str) -> None:
+        """Show one line in place of a difference."""
+        self._difference, self._notice = None, line
+        self._begin()
+
+    def show(self, difference: Difference) -> None:
+        """Show a difference from its start."""
+        self._difference = difference
+        self._begin()
+
+    def on_resize(self) -> None:
+        """Wrap anew; the row at the top stays there."""
+        self._begin(self._row_of[self._top] if self._top < len(self._row_of) else self._place)
+
+    def _begin(self, place: int = 0) -> None:
+        self._lines, self._row_of, self._changes = [], [], []
+        self._top, self._place = 0, place
+        self._laying = self._lay() if self._difference is not None and self.size.width else None
+        self.flush()
+        self.refresh()
+
+    def flush(self) -> None:
+        """Wrap a frame's worth of what is not wrapped yet."""
+        laying = self._laying
+        if laying is None:
+            return
+        before = len(self._lines)
+        until = perf_counter() + _BUDGET
+        while perf_counter() < until:
+            if next(laying, laying) is laying:
+                self._laying = None
+                break
+        if self._place and (self._laying is None or self._row_of[-1] > self._place):
+            self._top, self._place = bisect_left(self._row_of, self._place), 0
+            self._hold()
+            self.refresh()
+        elif before < self._top + self.size.height:
+            self.refresh()
+
+    def _lay(self) -> Iterator[None]:
+        assert self._difference is not None  # noqa: S101  # nothing is laid out without one
+        room = (self.size.width - len(_RULE)) // 2 - 2 if self.beside else self.size.width - 2
+        differed = False
+        for number, row in enumerate(self._difference.rows):
+            for pair in _beside(row, room) if self.beside else _under(row, room):
+                differs = any(line is not None and line.differs for line in pair)
+                if differs and not differed:
+                    self._changes.append(len(self._lines))
+                differed = differs
+                self._lines.append(pair)
+                self._row_of.append(number)
+                yield None
+
+    def render_line(self, y: int) -> Strip:
+        """Return one row."""
+        width = self.size.width
+        if self._difference is None:
+            text = f" {self._notice}" if y == 0 else ""
+            return Strip([Segment(set_cell_size(text, width), self.get_component_rich_style("diff--rule"))], width)
+        at = self._top + y
+        if at >= len(self._lines):
+            return Strip.blank(width, self.rich_style)
+        left, right = self._lines[at]
+        if not self.beside:
+            return Strip(self._segments(left or right, width), width)
+        side = (width - len(_RULE)) // 2
+        rule = Segment(_RULE, self.get_component_rich_style("diff--rule"))
+        return Strip([*self._segments(left, side), rule, *self._segments(right, width - side - len(_RULE))], width)
+
+    def _segments(self, line: _Line | None, width: int) -> list[Segment]:
+        plain = self.rich_style
+        if line is None or width < 3:
+            return [Segment(" " * width, plain)]
+        name = "diff--right" if line.side else "diff--left"
+        own = self.get_component_rich_style(name)
+        sign = (
+            Segment(f"{_SIGNS[line.side]} ", self.get_component_rich_style(f"{name}-sign"))
+            if line.differs
+            else Segment("  ", plain)
+        )
+        segments = [sign]
+        left = width - 2
+        for text, is_own in line.pieces:
+            segments.append(Segment(text, own if is_own else plain))
+            left -= cell_len(text)
+        return [*segments, Segment(" " * left, plain)] if left > 0 else Segment.adjust_line_length(segments, width, plain)
+
+    def _hold(self) -> None:
+        self._top = min(max(self._top, 0), max(len(self._lines) - self.size.height, 0))
+
+    def move(self, rows: int) -> None:
+        """Move the view by rows."""
+        self._top += rows
+        self._hold()
+        self.refresh()
+
+    def change(self, by: int) -> bool:
+        """Bring the next or the previous place that differs to the top; False when there is none."""
+        at = bisect_right(self._changes, self._top) if by > 0 else bisect_left(self._changes, self._top) - 1
+        if not 0 <= at < len(self._changes):
+            return False
+        before = self._top
+        self.move(self._changes[at] - before)
+        return self._top != before
+
+    def on_key(self, event: events.Key) -> None:
+        """Scroll."""
+        page = max(self.size.height - 1, 1)
+        whole = len(self._lines)
+        rows = {
+            "up": -1,
+            "down": 1,
+            "k": -1,
+            "j": 1,
+            "pageup": -page,
+            "pagedown": page,
+            "space": page,
+            "home": -whole,
+            "end": whole,
+        }
+        if event.key in rows:
+            self.move(rows[event.key])
+            event.stop()
+            event.prevent_default()
+
+    def on_mouse_scroll_down(self) -> None:
+        """Go down three rows."""
+        self.move(3)
+
+    def on_mouse_scroll_up(self) -> None:
+        """Go up three rows."""
+        self.move(-3)
+
+
+def _beside(row: Row, room: int) -> Iterator[_Pair]:
+    left, right = _wrapped(row.left, 0, room), _wrapped(row.right, 1, room)
+    for at in range(max(len(left), len(right))):
+        yield left[at] if at < len(left) else None, right[at] if at < len(right) else None
+
+
+def _under(row: Row, room: int) -> Iterator[_Pair]:
+    for line in _wrapped(row.left, 0, room):
+        yield line, None
+    if row.differs:
+        for line in _wrapped(row.right, 1, room):
+            yield None, line
+
+
+def _wrapped(pieces: Sequence[Piece] | None, side: int, room: int) -> list[_Line]:
+    """Cut a line into rows of at most ``room`` cells, between words where that is possible."""
+    if pieces is None:
+        return []
+    room = max(room, 4)
+    rows: list[list[Piece]] = [[]]
+    used = 0
+    for text, own in pieces:
+        for word in _WORDS.findall(text):
+            cells = cell_len(word)
+            if word.isspace():
+                if used == 0 and len(rows) > 1:
+                    continue
+                word, cells = word[: room - used], min(cells, room - used)  # noqa: PLW2901  # what hangs over the edge is not shown
+            elif used and cells <= room < used + cells:
+                rows.append([])
+                used = 0
+            while cells > room - used:
+                head = _head(word, room - used)
+                if head:
+                    rows[-1].append(Piece(head, own))
+                rows.append([])
+                word, used = word[len(head) :], 0  # noqa: PLW2901
+                cells = cell_len(word)
+            if word:
+                rows[-1].append(Piece(word, own))
+                used += cells
+    return [_Line(tuple(row), side, any(piece.own for piece in row)) for row in rows]
+
+
+def _head(word: str, cells: int) -> str:
+    """Return as much of the word's start as fits; at least one character when there is a row's room."""
+    end = used = 0
+    for end, character in enumerate(word):  # noqa: B007
+        used += cell_len(character)
+        if used > cells:
+            break
+    return word[:end] if end or cells < 4 else word[:1]

@@ -1,0 +1,167 @@
+"""The base of the screens that stand over Compare: a box with a title, fields, one line for an error, and the keys that work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from tui.keys import shown_key
+from tui.rounds.choice import Choice, Ticks
+from tui.safe import safe_content, safe_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.widget import Widget
+
+R = TypeVar("R")
+
+
+class Field(Horizontal):
+    """A label beside what is filled in; above it where there is little room."""
+
+    DEFAULT_CSS = """
+    Field {
+        height: auto;
+        & > .field--label { width: 18; color: $text-muted; }
+        & > Input, & > Choice { width: 1fr; }
+    }
+    .-narrow Field {
+        layout: vertical;
+        & > .field--label { width: 1fr; }
+        & > Input, & > Choice { width: 100%; }
+    }
+    """
+
+    def __init__(self, label: str, widget: Widget) -> None:
+        super().__init__()
+        self._label = label
+        self._widget = widget
+
+    def compose(self) -> ComposeResult:
+        """Lay out label and widget."""
+        yield Static(Content(self._label), classes="field--label", markup=False)
+        yield self._widget
+
+
+def line_input(value: str = "", hint: str = "", name: str | None = None) -> Input:
+    """Return a one-line input without a frame."""
+    return Input(value=value, placeholder=hint, compact=True, id=name)
+
+
+class Sheet(ModalScreen[R]):
+    """A screen over the dashboard. Subclasses fill :meth:`body` and name their keys as bindings."""
+
+    heading: ClassVar[str] = ""
+    full: ClassVar[bool] = False
+    """Whether it covers the whole screen, so that nothing behind it can be read."""
+    AUTO_FOCUS = "Input, Choice, Ticks"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-roomy")]  # noqa: RUF012  # an instance variable in Textual, so no ClassVar
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave", tooltip="Close this", id="sheet.leave", priority=True),
+        Binding("down", "app.focus_next", "Next field", show=False, tooltip="To the next field", id="sheet.next"),
+        Binding("up", "app.focus_previous", "Field before", show=False, tooltip="To the field before", id="sheet.previous"),
+    ]
+    DEFAULT_CSS = """
+    Sheet {
+        align: center middle;
+        background: $background 60%;
+    }
+    #sheet {
+        width: 92%;
+        max-width: 110;
+        height: auto;
+        max-height: 94%;
+        padding: 1 2 0 2;
+        background: $surface;
+        border: round $primary;
+        color: $foreground;
+    }
+    .-narrow #sheet { width: 100%; max-height: 100%; padding: 0 1; }
+    #sheet.-full { width: 100%; max-width: 100%; height: 100%; max-height: 100%; padding: 0 1; background: $background; }
+    #sheet-body { height: auto; max-height: 1fr; background: transparent; }
+    #sheet.-full #sheet-body { height: 1fr; }
+    #sheet-error { height: auto; color: $text-error; text-style: bold; }
+    #sheet-keys { height: auto; margin-top: 1; color: $text-muted; }
+    .-narrow #sheet-keys, #sheet.-full #sheet-keys { margin-top: 0; }
+    #sheet Input, #sheet Choice, #sheet Ticks { background: $panel; color: $foreground; }
+    #sheet Input:focus, #sheet Choice:focus, #sheet Ticks:focus { background: $primary-muted; background-tint: transparent; }
+    #sheet Field { margin-bottom: 0; }
+    .sheet--text { height: auto; color: $text-muted; margin-bottom: 1; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._error = Static(id="sheet-error", markup=False)
+        self._keys = Static(id="sheet-keys", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the box: the body, the error, the keys."""
+        with Vertical(id="sheet", classes="-full" if self.full else "") as box:
+            box.border_title = Content(self.heading)
+            if self.full:
+                yield from self.body()
+            else:
+                with VerticalScroll(id="sheet-body", can_focus=False):
+                    yield from self.body()
+            yield self._error
+            yield self._keys
+
+    def body(self) -> Iterator[Widget]:
+        """Yield what stands in the box."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Show the keys."""
+        self._error.display = False
+        self.draw_keys()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Say what keys the field has that got the focus."""
+        self.draw_keys()
+
+    def fail(self, message: str) -> None:
+        """Show what is wrong in one line; an empty one takes it away."""
+        self._error.update(safe_content(safe_line(message, 300)))
+        self._error.display = bool(message)
+
+    def draw_keys(self) -> None:
+        """Show the keys that do something now."""
+        pairs = [(shown_key(key), label) for key, label in self.hints()]
+        shown = [binding for binding in _bindings(self) if binding.show and self.check_action(binding.action, ()) is not False]
+        pairs += [(shown_key(binding.key.split(",")[0]), binding.description) for binding in shown]
+        parts: list[tuple[str, str]] = []
+        for key, label in pairs:
+            parts += [(key, "bold $text-primary"), (f"\u00a0{label.replace(' ', chr(0xA0))}", ""), ("   ", "")]
+        self._keys.update(Content.assemble(*parts[:-1]) if parts else Content(""))
+
+    def hints(self) -> Iterator[tuple[str, str]]:
+        """Yield keys and what they do beyond the bindings: those of the field with the focus."""
+        if isinstance(self.focused, Choice | Ticks):
+            yield from self.focused.hints
+
+    def flush(self, now: float) -> None:
+        """Draw what changed since the last frame; the app's one clock calls it while this is on screen."""
+
+    def action_leave(self) -> None:
+        """Close without a result."""
+        self.dismiss(None)
+
+
+def _bindings(sheet: Sheet[R]) -> Iterator[Binding]:
+    """Yield a screen's bindings, its own before those of its bases."""
+    seen: set[str] = set()
+    for kind in type(sheet).__mro__:
+        for binding in kind.__dict__.get("BINDINGS", ()):
+            if isinstance(binding, Binding) and binding.id is not None and binding.id not in seen:
+                seen.add(binding.id)
+                yield binding
+        if kind is Sheet:
+            return
