@@ -9,7 +9,7 @@ from typing import Final, Literal
 from textual.binding import Binding
 from textual.keys import key_to_character
 
-Scope = Literal["app", "pane", "prompt", "log", "waterfall"]
+Scope = Literal["app", "pane", "search", "prompt", "log", "waterfall"]
 """Where a binding lives: on the app, so that it works wherever the focus is, or on a widget, while that has the focus."""
 
 
