@@ -21,6 +21,7 @@ from tui.markdown.lines import (
     TAB,
     TABLE,
     breaks_paragraph,
+    core_of,
     fence_of,
     indent_of,
     is_closing,
@@ -91,6 +92,8 @@ class BlockSplitter:
         self._item_line = 0
         """The numbers of the lines at these places."""
         self._list = ""
+        self._lazy = False
+        """Whether a list or quote ends with a paragraph that a line without its marks would go on with."""
 
     def feed(self, text: str) -> list[int]:
         """Return where complete blocks end in ``text``: everything since the last cut, what was given before and more after it.
@@ -178,7 +181,8 @@ class BlockSplitter:
         kind = self._open.kind
         if not line or line.isspace():
             self._blank = True
-            self._closed = self._closed or kind in {PARAGRAPH, TABLE, QUOTE}
+            empty = kind == LIST and self._item == self._previous and not core_of(text[self._item : self._at - 1])
+            self._closed = self._closed or empty or kind in {PARAGRAPH, TABLE, QUOTE}
             return
         if not kind:
             self._begin(line)
@@ -202,11 +206,14 @@ class BlockSplitter:
             self._open = State(kind, False, *(fence_of(line) or ("", "")))
         elif kind == LIST:
             self._begin_item(line)
+        elif kind == QUOTE:
+            self._look_within(line)
 
     def _begin_item(self, line: str) -> None:
         self._list, indent, _ = item_of(line) or ("", 0, False)
         self._item, self._item_line = self._at, self._line_number
         self._open = State(LIST, indent=indent)
+        self._look_within(line)
 
     def _goes_on(self, kind: int, text: str, line: str) -> bool:
         """Tell whether ``line`` belongs to the open paragraph, table, quote or indented code."""
@@ -215,39 +222,48 @@ class BlockSplitter:
         if kind == TABLE:
             return indent_of(line) < TAB and not breaks_paragraph(line)
         if kind == QUOTE:
-            return marked(line) == QUOTE or not breaks_paragraph(line)
-        if is_underline(line):
-            self._closed = True
-            return True
+            return self._in_quote(line)
         if is_table(text[self._previous : self._at - 1], line) and self._previous >= self._start:
             if self._previous > self._start:
                 self._end(self._previous)
             self._open = State(TABLE)
             return True
+        if is_underline(line):
+            self._closed = True
+            return True
         return not breaks_paragraph(line)
+
+    def _in_quote(self, line: str) -> bool:
+        mark = marked(line) if indent_of(line) < TAB else 0
+        if mark == QUOTE:
+            self._look_within(line.lstrip(" >"))
+        return mark == QUOTE or (not mark and self._lazy)
 
     def _in_list(self, line: str) -> None:
         indent = indent_of(line)
         if indent >= self._open.indent:
-            self._in_item(line)
+            self._look_within(line)
             return
-        item = item_of(line) if indent < TAB else None
-        if item is not None and marked(line) == LIST and item[0] == self._list:
+        mark = marked(line) if indent < TAB else 0
+        item = item_of(line) if mark == LIST else None
+        if item is not None and item[0] == self._list:
             self._begin_item(line)
-        elif self._blank or breaks_paragraph(line):
+        elif self._blank or mark or not self._lazy:
             self._end(self._at)
             self._begin(line)
 
-    def _in_item(self, line: str) -> None:
-        """Keep track of a fence within the item, for a piece that has to be cut there."""
-        opened = self._open.fence
-        if opened:
-            if is_closing(line, opened):
+    def _look_within(self, line: str) -> None:
+        """Keep track of what an item or quote ends with: an open fence, a paragraph, or neither."""
+        if self._open.fence:
+            if is_closing(line, self._open.fence):
                 self._open = self._open._replace(fence="", info="")
-        elif "```" in line or "~~~" in line:
-            fence = fence_of(line)
-            if fence is not None:
-                self._open = self._open._replace(fence=fence[0], info=fence[1])
+            self._lazy = False
+            return
+        core = core_of(line)
+        fence = fence_of(core) if core[:1] in {"`", "~"} else None
+        if fence is not None:
+            self._open = self._open._replace(fence=fence[0], info=fence[1])
+        self._lazy = fence is None and bool(core) and marked(core) not in {HEADING, RULE}
 
     # Ends
 

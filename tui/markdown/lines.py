@@ -104,6 +104,19 @@ def marked(line: str) -> int:
     return LIST if item_of(line) else 0
 
 
+def core_of(line: str) -> str:
+    """Return ``line`` without the marks of the quotes and list items it begins or goes on with."""
+    while True:
+        kind = marked(line)
+        line = line.lstrip(" \t")
+        if kind == QUOTE:
+            line = line[1:]
+        elif kind == LIST:
+            line = line.partition(" ")[2]
+        else:
+            return line
+
+
 def breaks_paragraph(line: str) -> bool:
     """Tell whether ``line`` ends a paragraph that stands directly above it, as the start of another block."""
     kind = marked(line) if indent_of(line) < TAB else 0
@@ -115,11 +128,11 @@ def breaks_paragraph(line: str) -> bool:
 
 def is_table(header: str, delimiters: str) -> bool:
     """Tell whether the two lines begin a table."""
-    if "|" not in delimiters or _DELIMITERS.match(delimiters) is None or indent_of(header) >= TAB:
+    if "|" not in header or len(delimiters.strip()) < 2 or _DELIMITERS.match(delimiters) is None or indent_of(header) >= TAB:
         return False
     return _columns(header) == _columns(delimiters)
 
 
 def _columns(row: str) -> int:
     row = row.strip().replace("\\|", "")
-    return row.count("|") + 1 - row.startswith("|") - (len(row) > 1 and row.endswith("|"))
+    return row.count("|") + 1 - row.startswith("|") - row.endswith("|")

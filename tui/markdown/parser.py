@@ -17,9 +17,9 @@ _DEEPEST: Final = 60
 _MARKS: Final = re.compile(r"[*_`~!<&\\]")
 _MOST_MARKS: Final = 1000
 _MOST_BRACKETS: Final = 300
-_MOST_COLUMNS: Final = 50
+_MOST_CELLS: Final = 800
 _DEEP: Final = re.compile(r"^[ \t]*(?:(?:>|[-+*]|\d{1,9}[.)])[ \t]*){13}|^[ \t>]{36}", re.MULTILINE)
-_WIDE: Final = re.compile(rf"^(?:[^|\n]*\|){{{_MOST_COLUMNS}}}", re.MULTILINE)
+_DELIMITERS: Final = re.compile(r"^[ \t>]*\|?[ \t]*:?-+:?[ \t]*\|", re.MULTILINE)
 
 
 @lru_cache(1)
@@ -46,11 +46,16 @@ def parse_inline(source: str) -> Sequence[Token]:
 def is_dear(source: str) -> bool:
     """Tell whether parsing ``source``, a piece of a few thousand characters, may take long or lose text.
 
-    The parser is quadratic in brackets and in the columns of a table, and drops what is nested too deeply.
+    The parser is quadratic in brackets, fills up the rows of a table with empty cells, and drops what is nested too deeply.
     """
     return (
         source.count("[") > _MOST_BRACKETS
         or len(_MARKS.findall(source)) > _MOST_MARKS
-        or _WIDE.search(source) is not None
         or _DEEP.search(source) is not None
+        or ("|" in source and _DELIMITERS.search(source) is not None and _cells(source) > _MOST_CELLS)
     )
+
+
+def _cells(source: str) -> int:
+    rows = source.split("\n")
+    return len(rows) * (max(row.count("|") for row in rows) + 1)

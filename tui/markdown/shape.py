@@ -173,11 +173,12 @@ class _Painter:
         if state.within and not newline:
             return
         head = "\n".join(state.head.split("\n")[:2])
-        if is_dear(rest):
+        whole = f"{head}\n{rest}"
+        if is_dear(whole):
             _draw_source(self.draft, rest)
             return
-        table = _table_of(parse_blocks(f"{head}\n{rest}"))
-        if table is None or not state.head:
+        table = _table_of(parse_blocks(whole))
+        if table is None:
             self.blocks(rest)
         else:
             draw_table(self.draft, table, _widths_of(state.head), self._width, goes_on=True)
