@@ -91,7 +91,7 @@ async def _round(
             answer = await ask_in_shape(models, step, call)
             scores = read_scores(answer.text, letters)
             if scores is None:
-                step.log("no scores could be read in it", "warning")
+                step.log("no scores could be read in it")
             else:
                 rounds.append({index: scores[letter] for letter, index in zip(letters, order, strict=True)})
     except StrettoError as error:
@@ -121,8 +121,8 @@ def _messages(request: Judge, texts: Sequence[str], order: Sequence[int]) -> tup
     asked = (
         f"Judge each answer by {request.criteria.strip() or _CRITERIA}.\n"
         "Give each a reason of one short sentence and then a whole score from 0 (worthless) to 10 (could not be better). Use the "
-        'whole range. Reply with JSON alone, for example {"A": {"reason": "It leaves out why.", "score": 4}}, with one entry for '
-        f"each of: {', '.join(LETTERS[: len(order)])}."
+        'whole range. Reply with JSON alone, of the form {"A": {"reason": "<why>", "score": <0 to 10>}}, with one entry for each '
+        f"of: {', '.join(LETTERS[: len(order)])}."
     )
     return Message("system", _SYSTEM), Message("user", "\n\n".join([*parts, asked]))
 

@@ -66,7 +66,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Mean
     """Output tokens."""
     wall: Mean
-    """Seconds from queued to the end."""
+    """Seconds from the first attempt's start to the end, without the wait in the queue."""
     accepted: Share
 
 
@@ -142,6 +142,6 @@ def _figures(group: str, trials: list[Trial]) -> Figures:
         ttft=mean_of([timings.ttft for timings in timed if timings.ttft is not None]),
         rate=mean_of([1 / timings.itl_mean for timings in timed if timings.itl_mean]),
         tokens=mean_of([end.usage.output for end in done if end.usage is not None]),
-        wall=mean_of([timings.ended - timings.queued for timings in timed]),
+        wall=mean_of([timings.busy for timings in timed]),
         accepted=share_of(sum(trial.accepted for trial in trials), len(trials)),
     )

@@ -72,7 +72,7 @@ def group_of(label: str) -> str:
 
 def _said(axis: str, value: Any, values: Sequence[Any]) -> str:
     if axis != "system":
-        return f"{_SHORT.get(axis, axis)}={'–' if value is None else value}"
+        return f"{_SHORT.get(axis, axis)}={'–' if value is None else f'{value:g}' if isinstance(value, float) else value}"
     if value is None:
         return "no system"
     words = " ".join(str(value).split())

@@ -6,10 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from agents.errors import InputError
-from tui.commands import arguments
+from tui.commands import arguments, contests
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Awaitable, Callable
 
     from tui.commands.session import Session
     from tui.terminal import Terminal
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
 _STDIN_LIMIT = 16 << 20
 
 DESCRIPTION = """Send a prompt and print the answer as it comes. The prompt is the argument, or standard input, or both:
-the argument first, then standard input as its material. Only the answer goes to standard output."""
+the argument first, then standard input as its material. Only the answer goes to standard output. Several models answer at once;
+they can also race, be judged, be merged into one answer, or have their parameters swept."""
 
 EXAMPLES = """\
   stretto run "Why is the sky blue? One sentence."
   git diff | stretto run "Write a commit message for this change."
   stretto run "Name three prime numbers." -m local/qwen3 -m local/llama3.2
   stretto run "Tell a story." -m "embedded/smollm2-135m,temperature=0.9" --max-tokens 80
+  stretto run "List ten rivers as JSON." -m a/x -m b/y --race --accept-pattern '^\\['
+  stretto run "Explain tides." -m a/x -m b/y --judge b/z --criteria "clear to a child"
+  stretto run "Explain tides." -m a/x -m b/y --merge b/z
+  stretto run "Write a limerick." --sweep temperature=0,0.5,1 --repeat 5
   stretto run "Hello" --json | jq -r 'select(.event == "text").text'"""
 
 
@@ -36,6 +42,7 @@ def configure(parser: arguments.CommandParser) -> None:
     parser.add_argument("--system", metavar="S", type=arguments.text, help="the system message")
     arguments.add_sampling(parser)
     arguments.add_json(parser)
+    contests.configure(parser)
 
 
 def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
@@ -44,12 +51,32 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     from tui.commands.session import perform
     from tui.terminal import Terminal
 
+    kind = contests.check(args, parser)
     settings, locations = load(arguments.flags(args))
     terminal = Terminal()
     prompt = read_prompt(args.prompt, terminal)
     if not prompt:
         parser.error("there is no prompt; give one as an argument or on standard input")
-    return perform(lambda session: _run(session, prompt, args), settings, locations, terminal)
+    work = _work(kind)
+    return perform(lambda session: work(session, prompt, args), settings, locations, terminal)
+
+
+def _work(kind: str) -> Callable[[Session, str, argparse.Namespace], Awaitable[int]]:
+    match kind:
+        case "race":
+            from tui.commands.run_race import race
+
+            return race
+        case "judge" | "merge":
+            from tui.commands import run_verdict
+
+            return run_verdict.judge if kind == "judge" else run_verdict.merge
+        case "sweep":
+            from tui.commands.sweeps import sweep
+
+            return sweep
+        case _:
+            return _run
 
 
 async def _run(session: Session, prompt: str, args: argparse.Namespace) -> int:

@@ -92,8 +92,10 @@ class Session:
         self.terminal = terminal
         self.stop = stop
 
-    async def models(self, args: argparse.Namespace) -> tuple[ModelRef, ...]:
+    async def models(self, args: argparse.Namespace, *, several: bool = False) -> tuple[ModelRef, ...]:
         """Return the models the arguments name, else the first of the defaults, with the parameters that flags set.
+
+        With ``several`` it is all of the defaults, for work that needs more than one.
 
         A parameter in a name on the command line wins over a flag; a flag wins over what a default's name says.
         """
@@ -103,7 +105,7 @@ class Session:
         named = tuple(parse_model(name) for name in args.models)
         if not named:
             self.terminal.status("looking for a model…")
-        refs = named or (await self.workspace.models.defaults())[:1]
+        refs = named or (await self.workspace.models.defaults())[: None if several else 1]
         if not refs:
             raise InputError("no model was found; name one with -m or put an endpoint in the configuration (see: stretto models)")
         for ref in refs:
