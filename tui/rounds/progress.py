@@ -49,7 +49,7 @@ class Progress:
         word = "● working" if self._ended is None else {"done": "✓ done", "cancelled": "■ stopped"}.get(self._outcome, "✗ failed")
         parts = [word]
         if len(self._models) > 1:
-            parts.append(f"{self._over} of {len(self._models)} answers")
+            parts.append(f"{self._over} of {len(self._models)} calls")
         if self._characters:
             # Four characters a token is the usual rough figure.
             parts.append(f"≈{self._characters // 4} tok")

@@ -91,8 +91,7 @@ class Sheet(ModalScreen[R]):
     #sheet-error { height: auto; color: $text-error; text-style: bold; }
     #sheet-keys { height: auto; margin-top: 1; color: $text-muted; }
     .-narrow #sheet-keys, #sheet.-full #sheet-keys { margin-top: 0; }
-    #sheet Input, #sheet Choice, #sheet Ticks { background: $panel; color: $foreground; }
-    #sheet Input:focus, #sheet Choice:focus, #sheet Ticks:focus { background: $primary-muted; background-tint: transparent; }
+    #sheet Input, #sheet Choice, #sheet Ticks { color: $foreground; }
     #sheet Field { margin-bottom: 0; }
     .sheet--text { height: auto; color: $text-muted; margin-bottom: 1; }
     """
@@ -134,7 +133,7 @@ class Sheet(ModalScreen[R]):
 
     def draw_keys(self) -> None:
         """Show the keys that do something now."""
-        pairs = [(shown_key(key), label) for key, label in self.hints()]
+        pairs = list(self.hints())
         shown = [binding for binding in _bindings(self) if binding.show and self.check_action(binding.action, ()) is not False]
         pairs += [(shown_key(binding.key.split(",")[0]), binding.description) for binding in shown]
         parts: list[tuple[str, str]] = []

@@ -59,9 +59,8 @@ class SweepScreen(Sheet[None]):
         Binding("escape", "leave", "close", tooltip="Close this", id="sheet.leave", priority=True),
     ]
     DEFAULT_CSS = """
-    SweepScreen #sweep-prompt { height: 3; border: none; padding: 0; width: 1fr; background: $panel; color: $foreground; }
+    SweepScreen #sweep-prompt { height: 3; border: none; padding: 0; width: 1fr; color: $foreground; }
     SweepScreen.-narrow #sweep-prompt { width: 100%; height: 2; }
-    SweepScreen #sweep-prompt:focus { background: $primary-muted; background-tint: transparent; }
     """
 
     def __init__(self, view: View, memory: Memory, prompt: str, model: ModelRef, models: Sequence[ModelRef]) -> None:

@@ -103,8 +103,8 @@ class VoteScreen(Sheet[None]):
         Binding("pageup", "page(-1)", "page up", show=False, tooltip="Scroll up", id="vote.up", priority=True),
         Binding("down", "line(1)", "", show=False, tooltip="A row down", id="vote.row_down", priority=True),
         Binding("up", "line(-1)", "", show=False, tooltip="A row up", id="vote.row_up", priority=True),
-        Binding("escape", "leave", "leave", tooltip="Leave without a vote; once voted, close", id="sheet.leave", priority=True),
-        Binding("enter", "done", "close", tooltip="Close this", id="vote.done", priority=True),
+        Binding("escape", "leave", "close", tooltip="Leave without a vote; once voted, close", id="sheet.leave", priority=True),
+        Binding("enter", "done", "close", show=False, tooltip="Close this", id="vote.done", priority=True),
     ]
     DEFAULT_CSS = """
     VoteScreen {

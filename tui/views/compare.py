@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from agents.events import Won
 from agents.runs import new_run_id
 from tui.compare.grid import MOST_PANES
 from tui.compare.lanes import Lanes, request
@@ -116,6 +117,8 @@ class CompareView(RoundsView):
     def handle(self, event: AnyEvent) -> None:
         """Route a step's events to its pane; where one became free, start what waits for it."""
         error = self._lanes.handle(event)
+        if isinstance(event, Won):
+            self.won(event)
         if error is not None:
             self.notify(safe_line(error, 300), severity="error", timeout=10, markup=False)
         if Lanes.frees(event) and self.queue and not self._due:

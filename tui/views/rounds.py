@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from tui.figures import short_model
 from tui.rounds.answers import Answer, bare, last_answers
 from tui.rounds.memory import Memory
+from tui.safe import safe_line
 from tui.views.compare_panes import PanesView
 
 if TYPE_CHECKING:
+    from agents.events import Won
     from agents.requests import Accept, ModelRef
     from agents.workspace import Workspace
     from tui.app import StrettoApp
@@ -122,6 +125,14 @@ class RoundsView(PanesView):
         if accept is not None:
             self._race = accept
             self.hinted()
+
+    def won(self, event: Won) -> None:
+        """Tell who won a race and what that saved."""
+        pane = next((pane for pane in self.answers if pane.turns and pane.turns[-1].step == event.step), None)
+        if pane is not None:
+            saved = f" At most ≈{event.saved:,} tokens are saved." if event.saved else ""
+            line = f"{short_model(pane.turns[-1].model or pane.model)} won: {event.reason}.{saved}"
+            self.notify(safe_line(line, 300), title="Race", timeout=8, markup=False)
 
     def act_sweep(self) -> None:
         """Ask one prompt over parameters, system prompts and repeats."""

@@ -121,7 +121,7 @@ class ComparePane(AnswerPane):
         super().handle(event)
         if isinstance(event, Won):
             saved = f", ≈{event.saved} tok saved" if event.saved else ""
-            self.note(f"won: {event.reason}{saved}")
+            self.change(won=True, note=safe_line(f"won: {event.reason}{saved}", 200))
 
     def ended(self, event: StepEnded) -> None:
         """Go on from this answer; a turn that had none is not part of the conversation, so that it can be sent again."""

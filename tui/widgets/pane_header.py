@@ -22,6 +22,7 @@ _STATES: Final[dict[str, tuple[str, str, str]]] = {
     "streaming": ("●", "streaming", "accent"),
     "done": ("◆", "saving", "muted"),
     "saved": ("✓", "saved", "success"),
+    "won": ("★", "won", "success"),
     "cut": ("≠", "cut", "warning"),
     "late": ("◷", "late", "warning"),
     "cancelled": ("■", "stopped", "warning"),
@@ -61,6 +62,8 @@ class PaneState:
     joined: bool = False
     limited: bool = False
     """Whether the answer ended at the output limit, and not because it was complete."""
+    won: bool = False
+    """Whether the answer won its race; it is said in place of ``saved``."""
 
 
 class PaneHeader(Widget):
@@ -138,7 +141,8 @@ class PaneHeader(Widget):
         """Return the line: title on the left, state and as many figures as fit on the right."""
         if not self.is_attached:  # a frame that was under way when the pane was taken away
             return Content("")
-        glyph, word, tone = _STATES.get(self._state.state, ("?", safe_line(self._state.state, 20), "muted"))
+        name = "won" if self._state.won and self._state.state == "saved" else self._state.state
+        glyph, word, tone = _STATES.get(name, ("?", safe_line(self._state.state, 20), "muted"))
         status = f"{glyph} {word}"
         title = safe_line(self._state.title, 200)
         room = self.size.width - 3 - cell_len(status)
