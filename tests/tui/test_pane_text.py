@@ -114,21 +114,15 @@ def test_long_text_keeps_every_character_and_is_found_from_both_ends(unit: str) 
     assert doc.rows(doc.move(middle, 10 * len(rows)), 25) == rows[-1:]
 
 
-def test_a_new_width_is_wrapped_where_it_is_looked_at_and_settles_in_slices() -> None:
+def test_a_new_width_is_wrapped_only_where_it_is_looked_at() -> None:
     paragraphs = "\n".join(f"paragraph {number} " + "word " * 30 for number in range(2000))
     doc, fresh = PaneText(80), PaneText(33)
     doc.append(paragraphs)
     fresh.append(paragraphs)
     anchor = doc.anchor(doc.move(doc.first, 1000))
     doc.resize(33)
-    unsettled = not doc.settled
-    assert unsettled
-    place = doc.at(anchor)
-    assert doc.rows(place, 1)[0].start <= anchor[1] < doc.rows(place, 1)[0].end
+    assert not doc._laid
+    row = doc.rows(doc.at(anchor), 1)[0]
+    assert doc.start_of(row.block) + row.start <= anchor.at < doc.start_of(row.block) + row.end
     assert [doc.text_of(row) for row in doc.rows(doc.tail(20), 20)] == drawn_rows(fresh)[-20:]
-    turns = 0
-    while not doc.settled:
-        doc.settle(lambda: False)
-        turns += 1
-    assert 1 < turns < 100
     assert drawn_rows(doc) == drawn_rows(fresh)

@@ -1,6 +1,6 @@
-"""The one clock all panes are drawn by.
+"""The one clock all panes are drawn by, and the allowance they share for work that can wait a frame.
 
-It slows down when the loop is late and never drops anything: a frame that comes later shows more.
+The clock slows down when the loop is late and never drops anything: a frame that comes later shows more.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
 _LATE: Final = 0.012
 """Seconds a frame may wake too late before the clock gives the loop more room."""
@@ -44,3 +45,31 @@ class FrameClock:
         self.frames += 1
         self.interval = min(self.interval * 1.5, self._longest) if self.late > _LATE else max(self.interval * 0.9, self._shortest)
         self._frame()
+
+
+class Allowance:
+    """Seconds of work all panes together may spend, ``most`` at once, that come back at the rate ``share`` of the time.
+
+    Used as a context it takes note of what the work in it cost, be it more than there was: then nothing is left for a while.
+    """
+
+    def __init__(self, most: float, share: float, clock: Callable[[], float] = perf_counter) -> None:
+        self._most, self._share, self._clock = most, share, clock
+        self._left, self._at = most, clock()
+        self._began = 0.0
+
+    def __bool__(self) -> bool:
+        now = self._clock()
+        self._left = min(self._left + (now - self._at) * self._share, self._most)
+        self._at = now
+        return self._left > 0
+
+    def __enter__(self) -> None:
+        self._began = self._clock()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._left -= self._clock() - self._began
+
+
+SHAPING: Final = Allowance(0.008, 0.25)
+"""For shaping Markdown: what it has no room for is shown plain until the next frame."""

@@ -3,35 +3,72 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 
 from agents.retrieval.citations import Citation, parse_citations
-from tui.widgets.pane_wrap import CODE, FENCE, HEADING, PLAIN, is_narrow, row_cells
+from tui.markdown.shaped import STYLES as MARKDOWN
+from tui.widgets.pane_wrap import (
+    CODE,
+    FENCE,
+    HEADING,
+    NOTE,
+    PLAIN,
+    PROMPT,
+    QUOTE,
+    RULE,
+    TABLE,
+    graphemes,
+    is_narrow,
+    row_cells,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from rich.style import Style
     from textual.color import Color
     from textual.filter import LineFilter
 
-    from tui.widgets.pane_text import PaneText, Row
+    from tui.widgets.pane_blocks import Row
+    from tui.widgets.pane_text import PaneText
 
-STYLES: Final = ("text", "heading", "code", "fence", "citation", "citation-marked", "empty", "track", "thumb")
-"""The parts of a pane that have a style."""
+_LINE_STYLES: Final = {
+    PLAIN: "text",
+    HEADING: "heading",
+    CODE: "code",
+    FENCE: "fence",
+    QUOTE: "text",
+    TABLE: "text",
+    RULE: "text",
+    PROMPT: "prompt",
+    NOTE: "note",
+}
+OVER: Final = tuple(f"md-{name}" for name in MARKDOWN)
+"""Styles laid over a row's own, of what Markdown says a part of it is."""
+MARKS: Final = ("citation", "citation-marked", "match", "match-current", "selection")
+"""Styles laid over these."""
+WHOLE: Final = ("heading", "code", "fence", "prompt", "note", "empty", "track", "thumb")
+"""Styles of whole rows, and of what is not text."""
+STYLES: Final = (*WHOLE, *OVER, *MARKS)
+"""The parts of a pane that have a style, besides text."""
 NO_BAR, TRACK, THUMB = range(3)
 """What a row shows of the scrollbar, in its last cell."""
 MARGIN: Final = 2
 """Cells of a row that are not text: one on the left, and the scrollbar's."""
 
+Mark = tuple[int, int, str]
+"""Characters of a row, from and to, and the style they are marked by."""
+
 _BEGUN: Final = re.compile(r"\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*[,;]\s*$")
 _ENDED: Final = re.compile(r"\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]")
 """A citation of several passages, like ``[1, 2]``, of which a row has only the beginning or only the end."""
-_LINE_STYLES: Final = {PLAIN: "text", HEADING: "heading", CODE: "code", FENCE: "fence"}
+_CITING: Final = {PLAIN, HEADING, QUOTE, TABLE}
+_CODES: Final = {"code"}
 
 
 class RowPainter:
@@ -42,11 +79,11 @@ class RowPainter:
         self.citations = 0
         """Passages that can be cited; 0 shows no citation."""
         self.marked: tuple[int, int] | None = None
-        """Block and character of the citation that is marked."""
+        """Block and character of the citation or link that is marked."""
         self._styles: Mapping[str, Style] = {}
         self._filters: Sequence[LineFilter] = ()
         self._background: Color | None = None
-        self._strips: dict[tuple[Row, int], Strip] = {}
+        self._strips: dict[tuple[Row, int, tuple[Mark, ...]], Strip] = {}
         self._lines: dict[str, Strip] = {}
         self._bars: tuple[Segment, ...] = ()
 
@@ -77,14 +114,18 @@ class RowPainter:
         """A row with nothing in it."""
         return Strip.blank(self.width, self._styles["text"])
 
-    def rows(self, doc: PaneText, rows: Sequence[Row], bar: range | None) -> list[Strip]:
-        """Return strips for ``rows``; ``bar`` is where the scrollbar's thumb is, None without a scrollbar."""
+    def rows(self, doc: PaneText, rows: Sequence[Row], bar: range | None, marks: Mapping[int, tuple[Mark, ...]]) -> list[Strip]:
+        """Return strips for ``rows``; ``bar`` is where the scrollbar's thumb is, None without one.
+
+        ``marks`` are by row of the view.
+        """
         strips, cache = [], self._strips
         for y, row in enumerate(rows):
             part = NO_BAR if bar is None else THUMB if y in bar else TRACK
-            strip = cache.get((row, part))
+            key = (row, part, marks.get(y, ()))
+            strip = cache.get(key)
             if strip is None:
-                strip = cache[row, part] = self._row(row, row_cells(doc.text_of(row)), part)
+                strip = cache[key] = self._row(doc, row, part, key[2])
             strips.append(strip)
         return strips
 
@@ -96,13 +137,32 @@ class RowPainter:
             strip = self._lines[text] = self._strip([Segment(f" {set_cell_size(text, inner)} ", self._styles["empty"])])
         return strip
 
-    def _row(self, row: Row, text: str, part: int) -> Strip:
+    def _row(self, doc: PaneText, row: Row, part: int, marks: tuple[Mark, ...]) -> Strip:
         inner = max(self.width - MARGIN, 1)
-        text = f"{text:<{inner}}" if len(text) <= inner and is_narrow(text) else set_cell_size(text.rstrip(" "), inner)
-        style = self._styles[_LINE_STYLES[row.kind]]
-        segments = (
-            list(self._cited(row, text, style)) if self.citations and ("[" in text or "]" in text) else [Segment(f" {text}", style)]
-        )
+        raw, style = doc.text_of(row), self._styles[_LINE_STYLES[row.kind]]
+        layers = [(start, end, self._styles[f"md-{name}"]) for start, end, name in doc.laid(row.block).styles_of(row)]
+        layers += [
+            (
+                found.start,
+                found.end,
+                self._styles["citation-marked" if self.marked == (row.block, row.start + found.start) else "citation"],
+            )
+            for found in self.find_citations(doc, row, raw)
+        ]
+        layers += [(start, end, self._styles[name]) for start, end, name in marks]
+        if not layers:
+            text = f"{row.hang}{row_cells(raw)}"
+            text = f"{text:<{inner}}" if len(text) <= inner and is_narrow(text) else set_cell_size(text.rstrip(" "), inner)
+            return self._strip([Segment(f" {text}", style), self._bars[part]])
+        segments = [Segment(" ", style)]
+        if row.hang:
+            segments.append(Segment(row.hang, style + self._styles["md-quote"] if row.hang.strip() else style))
+        segments += _layered(raw, style, layers)
+        size = sum(cell_len(segment.text) for segment in segments)
+        if size > inner + 1:
+            segments = Segment.adjust_line_length(segments, inner + 1, style)
+        elif size < inner + 1:
+            segments.append(Segment(" " * (inner + 1 - size), style))
         return self._strip([*segments, self._bars[part]])
 
     def _strip(self, segments: list[Segment]) -> Strip:
@@ -111,25 +171,27 @@ class RowPainter:
                 segments = line_filter.apply(segments, self._background)
         return Strip(segments, self.width)
 
-    def _cited(self, row: Row, text: str, style: Style) -> Iterator[Segment]:
-        yield Segment(" ", style)
-        at = 0
-        for found in self.find_citations(row, text):
-            if found.start > at:
-                yield Segment(text[at : found.start], style)
-            marked = self.marked == (row.block, row.start + found.start)
-            yield Segment(text[found.start : found.end], self._styles["citation-marked" if marked else "citation"])
-            at = found.end
-        if at < len(text):
-            yield Segment(text[at:], style)
-
-    def find_citations(self, row: Row, text: str) -> Iterator[Citation]:
-        """Yield the citations in a row's text as it is drawn; code has none, there brackets are indices."""
-        if not self.citations or row.kind not in {PLAIN, HEADING}:
+    def find_citations(self, doc: PaneText, row: Row, text: str) -> Iterator[Citation]:
+        """Yield the citations in a row's text; code has none, there brackets are indices."""
+        if not self.citations or row.kind not in _CITING or not ("[" in text or "]" in text):
             return
+        code = [(start, end) for start, end, name in doc.laid(row.block).styles_of(row) if name in _CODES]
         # What a row lacks of a citation is added, so that a number is the same wherever the line was wrapped.
         added = 1 if _ENDED.match(text) else 0
         whole = f"{'[' * added}{text}{'0]' if _BEGUN.search(text) else ''}"
         for start, end, number in parse_citations(whole):
-            if 1 <= number <= self.citations:
-                yield Citation(max(start - added, 0), end - added, number)
+            first = max(start - added, 0)
+            if 1 <= number <= self.citations and not any(low <= first < high for low, high in code):
+                yield Citation(first, min(end - added, len(text)), number)
+
+
+def _layered(text: str, style: Style, layers: Sequence[tuple[int, int, Style]]) -> Iterator[Segment]:
+    """Yield ``text`` in pieces of one style each: ``style`` and what lies over it. Characters of several code points stay whole."""
+    size = len(text)
+    cuts = sorted({0, size, *(min(max(at, 0), size) for start, end, _ in layers for at in (start, end))})
+    if not is_narrow(text):
+        whole = {at for at, _, _ in graphemes(text, 0, size)}
+        cuts = [cut for cut in cuts if cut in whole or cut == size]
+    for start, end in pairwise(cuts):
+        over = Style.combine([style, *(layer for low, high, layer in layers if low <= start < high)])
+        yield Segment(row_cells(text[start:end]), over)

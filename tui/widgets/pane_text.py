@@ -1,32 +1,34 @@
-"""The text of a pane as blocks with their rows: a few bytes of bookkeeping per row and no object per line.
+"""The text of a pane as sections and blocks: what grows is plain rows, what is complete keeps only its source.
 
-Blocks of some thousand characters are sealed behind the growing end. A sealed block never changes, so a new width costs nothing
-until its rows are looked at; until then their number is estimated. This module knows no widget and no style.
+A sealed block is wrapped, and as part of an answer shaped as Markdown, when somebody looks at its rows; how many it has is
+guessed until then, and what was laid is forgotten again when the view is elsewhere. This module knows no widget and no style.
 """
 
 from __future__ import annotations
 
+import re
+from array import array
 from bisect import bisect_right
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tui.widgets.pane_wrap import Rows
+from tui.markdown.blocks import BlockSplitter, State
+from tui.widgets.pane_blocks import ANSWER, ASKED, PROMPT_MARK, TEXT, Block, Laid, Row, Sums, new_rows
+from tui.widgets.pane_cut import cut_lines, cut_markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
-_SEAL_AT: Final = 16_384
+    from tui.widgets.pane_clock import Allowance
+
+__all__ = ["Anchor", "PaneText", "Place", "Row"]
+
+_SEAL_AT: Final = 8_192
 _SEAL_DEAR_AT: Final = 4_096
 """Characters of a block: few enough to be wrapped anew within a few milliseconds, also where that is dear."""
 _MANY_ROWS: Final = 1_024
-
-
-class Row(NamedTuple):
-    """One row: characters ``start`` to ``end`` of block ``block``. Equal rows show equal text, for as long as the width stays."""
-
-    block: int
-    start: int
-    end: int
-    kind: int
+_FENCE: Final = re.compile(r"^[ \t]{0,3}(?:```|~~~)", re.MULTILINE)
+_CODE: Final = re.compile(r"^( {0,3}|[ \t]+)(`{3,}|~{3,})([^\n]*)\n(.*?)(?:^[ \t]*\2[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 
 
 class Place(NamedTuple):
@@ -36,72 +38,159 @@ class Place(NamedTuple):
     row: int
 
 
-class _Block:
-    """Text that no longer grows. Kept as UTF-8 unless it is ASCII, because one emoji makes a Python string four times as large."""
+class Anchor(NamedTuple):
+    """A character that stays the same one while text grows, becomes Markdown, and is wrapped at other widths."""
 
-    __slots__ = ("_data", "carried", "fenced", "lines", "rows", "size")
+    at: int
+    """Characters of the source before it, about: see ``shaped``."""
+    shaped: int = -1
+    """The character of its block as Markdown; -1 when it was found in the source."""
 
-    def __init__(self, text: str, rows: Rows, *, fenced: bool, carried: int | None) -> None:
-        self._data = text if text.isascii() else text.encode()
-        self.size = len(text)
-        self.lines = text.count("\n")
-        self.fenced = fenced
-        self.carried = carried
-        self.rows: Rows | None = rows
 
-    @property
-    def text(self) -> str:
-        data = self._data
-        return data if isinstance(data, str) else data.decode()
-
-    def wrapped(self, width: int) -> Rows:
-        if self.rows is None:
-            self.rows = Rows(width, fenced=self.fenced, carried=self.carried)
-            self.rows.grow(self.text)
-        return self.rows
-
-    def count(self, width: int) -> int:
-        """Return how many rows there are, or about how many."""
-        return len(self.rows) if self.rows is not None else self.lines + self.size // width
+class _Section(NamedTuple):
+    whose: int
+    first: int
+    """Its first block."""
+    start: int
+    """Characters of the source before it."""
+    end: int = -1
+    """Characters of the source up to its end, less the gap before the next; -1 while it grows."""
 
 
 class PaneText:
     """Text that grows at its end, as rows of ``width`` cells."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, markdown: bool = True, allowance: Allowance | None = None) -> None:
         self.width = max(width, 1)
-        self._blocks: list[_Block] = []
-        self._sealed_rows = 0
-        self._unwrapped = 0
+        self.markdown = markdown
+        """Whether complete blocks of answers are shown as Markdown."""
+        self.allowance = allowance
+        """For shaping; while it is used up, blocks that are looked at are plain, and owed."""
+        self.owed: set[int] = set()
+        """Blocks in view, or near it, that are plain and shall be Markdown."""
+        self.blocks: list[Block] = []
+        """What is sealed."""
+        self._counts = array("I")
+        self._sums = Sums()
+        self._laid: dict[int, Laid] = {}
+        self._sections = [_Section(TEXT, 0, 0)]
+        self._size = 0
         self._open = ""
-        self._rows = Rows(self.width)
-        self._fenced = False
-        self._carried: int | None = None
-        self._decoded: tuple[int, str] = (-1, "")
+        self._splitter = BlockSplitter()
+        self._state = State()
+        self._rows = new_rows(self.width, TEXT, self._state)
 
     def __bool__(self) -> bool:
-        return bool(self._open or self._blocks)
+        return bool(self._open or self.blocks)
 
     def __str__(self) -> str:
-        return "".join([*(block.text for block in self._blocks), self._open])
+        return self.source(0, self.size)
+
+    @property
+    def size(self) -> int:
+        """How many characters of source there are."""
+        return self._size + len(self._open)
 
     @property
     def total(self) -> int:
-        """How many rows there are; an estimate until everything was wrapped at this width."""
-        return self._sealed_rows + len(self._rows)
+        """How many rows there are; an estimate until everything was looked at at this width."""
+        return self._sums.before(len(self.blocks)) + len(self._rows)
 
     @property
-    def settled(self) -> bool:
-        """Whether ``total`` is exact."""
-        return self._unwrapped == 0
+    def whose(self) -> int:
+        """Whose text what is appended now will be."""
+        return self._sections[-1].whose
+
+    @property
+    def _shapes(self) -> bool:
+        return self.markdown and self.whose == ANSWER
+
+    # Growing
+
+    def begin(self, whose: int) -> None:
+        """Begin a section, a blank row below what is there."""
+        self.finish()
+        end = self._size
+        if self.blocks and (missing := 2 - self._line_ends()) > 0:
+            last = len(self.blocks) - 1
+            self.blocks[last].extend("\n" * missing)
+            self._size += missing
+            self._forget(last)
+        self._sections[-1] = self._sections[-1]._replace(end=end)
+        self._sections.append(_Section(whose, len(self.blocks), self._size))
+        self._reopen(PROMPT_MARK if whose == ASKED else "", State())
+
+    def finish(self) -> None:
+        """Seal what is open: nothing more comes for it."""
+        if self._shapes:
+            self._cut(self._splitter.finish(self._open))
+        if self._open:
+            self._put(self._open, self._state)
+        self._reopen("", State())
 
     def append(self, text: str) -> None:
         """Add safe ``text`` at the end. Takes about 1 ms for 10,000 characters."""
         for start in range(0, len(text), _SEAL_DEAR_AT):
             self._open += text[start : start + _SEAL_DEAR_AT]
+            if self._shapes:
+                self._cut(self._splitter.feed(self._open))
             self._rows.grow(self._open)
-            while self._is_full() and self._seal():
+            while not self._shapes and self._is_full() and self._seal():
                 pass
+
+    def append_much(self, text: str) -> None:
+        """Add safe ``text`` at the end without looking at its lines. Takes about 1 ms for 100,000 characters."""
+        text, state, start = self._open + text, self._state, 0
+        if self._shapes:
+            for end, follows in cut_markdown(text, state):
+                self._put(text[start:end], state)
+                start, state = end, follows
+        else:
+            for end, follows in cut_lines(text, state):
+                piece = text[start:end]
+                self._put(piece, state)
+                fenced = bool(state.fence) ^ bool(len(_FENCE.findall(piece)) % 2)
+                start, state = end, follows._replace(fence="```" if fenced else "")
+        self._reopen(text[start:], state)
+
+    def _line_ends(self) -> int:
+        tail = self.blocks[-1].text[-2:]
+        return len(tail) - len(tail.rstrip("\n"))
+
+    def _reopen(self, text: str, state: State) -> None:
+        """Go on with ``text`` as the open block."""
+        self._open, self._state = text, state
+        self._rows = new_rows(self.width, self.whose, state)
+        if self._shapes:
+            self._splitter = BlockSplitter(state)
+            self._cut(self._splitter.feed(text))
+        self._rows.grow(self._open)
+
+    def _put(self, text: str, state: State, laid: Laid | None = None) -> None:
+        """Seal ``text``."""
+        section = self._sections[-1]
+        head = section.first == len(self.blocks)
+        block = Block(text, self._size, section.whose, state, head=head, markdown=self._shapes)
+        index = len(self.blocks)
+        self.blocks.append(block)
+        self._size += block.size
+        count = block.guess(self.width) if laid is None else len(laid)
+        self._counts.append(count)
+        self._sums.append(count)
+        if laid is not None:
+            self._laid[index] = laid
+
+    def _cut(self, ends: Iterable[int]) -> None:
+        """Seal the open text up to each of ``ends``."""
+        start = 0
+        for end in ends:
+            self._put(self._open[start:end], self._splitter.state)
+            self._splitter.cut(end - start)
+            start = end
+        if start:
+            self._open, self._state = self._open[start:], self._splitter.state
+            self._rows = new_rows(self.width, self.whose, self._state)
+            self._rows.grow(self._open)
 
     def _is_full(self) -> bool:
         size = len(self._open)
@@ -109,7 +198,7 @@ class PaneText:
         return size >= (_SEAL_DEAR_AT if dear else _SEAL_AT)
 
     def _seal(self) -> bool:
-        """Close the block before the open line, or within it at the start of a row when the line is long.
+        """Close the plain block before the open line, or within it at the start of a row when the line is long.
 
         Returns whether it did: one row that is as long as a block cannot be cut.
         """
@@ -119,57 +208,109 @@ class PaneText:
         cut = rows.starts[keep] if within else rows.line
         if cut == 0:
             return False
-        sealed = _Block(text[:cut], rows, fenced=self._fenced, carried=self._carried)
-        self._fenced = rows.fenced
-        self._carried = rows.line_kind if cut > rows.line else None
-        self._open = text[cut:]
-        self._rows = Rows(self.width, fenced=self._fenced, carried=self._carried)
-        self._rows.grow(self._open)
-        del rows.starts[keep:], rows.kinds[keep:]
-        self._blocks.append(sealed)
-        self._sealed_rows += keep
+        laid = Laid(
+            text[:cut], rows.starts[:keep], rows.kinds[:keep], head=self._heads(len(self.blocks)), asked=self.whose == ASKED
+        )
+        self._put(text[:cut], self._state, laid)
+        fence = "```" if rows.fenced else ""
+        self._reopen(text[cut:], State(within=cut > rows.line, fence=fence))
         return True
+
+    def _heads(self, index: int) -> bool:
+        return (index < len(self.blocks) and self.blocks[index].head) or self._sections[-1].first == index
+
+    # Sources
+
+    def source(self, start: int, end: int) -> str:
+        """Return the characters ``start`` to ``end`` of the source."""
+        parts = []
+        for index in range(self._block_at(start), len(self.blocks) + 1):
+            first = self.start_of(index)
+            if first >= end:
+                break
+            parts.append(self.source_of(index)[max(start - first, 0) : end - first])
+        return "".join(parts)
+
+    def start_of(self, index: int) -> int:
+        """Return how many characters of source stand before block ``index``."""
+        return self.blocks[index].start if index < len(self.blocks) else self._size
+
+    def source_of(self, index: int) -> str:
+        """Return the source of block ``index``; the last one is what grows."""
+        return self.blocks[index].text if index < len(self.blocks) else self._open
+
+    def sections(self, whose: int) -> list[str]:
+        """Return the sources of the sections that are ``whose``, in order."""
+        found = [section for section in self._sections if section.whose == whose]
+        return [self.source(section.start, section.end if section.end >= 0 else self.size) for section in found]
+
+    @property
+    def answer(self) -> str:
+        """The source of the last answer, or everything when there are no sections."""
+        if len(self._sections) == 1:
+            return str(self)
+        last = next((section for section in reversed(self._sections) if section.whose == ANSWER), None)
+        return "" if last is None else self.source(last.start, last.end if last.end >= 0 else self.size)
+
+    def code_blocks(self) -> list[str]:
+        """Return the code in fences of all answers, in order; without sections, of the whole text."""
+        sources = [str(self)] if len(self._sections) == 1 else self.sections(ANSWER)
+        return [match[4] for source in sources if "```" in source or "~~~" in source for match in _CODE.finditer(source)]
+
+    # Rows
 
     def resize(self, width: int) -> None:
         """Wrap at another width: the open block now, the others when they are looked at."""
         self.width = max(width, 1)
-        for block in self._blocks:
-            block.rows = None
-        self._unwrapped = len(self._blocks)
-        self._sealed_rows = sum(block.count(self.width) for block in self._blocks)
-        self._rows = Rows(self.width, fenced=self._fenced, carried=self._carried)
+        self._laid.clear()
+        self.owed.clear()
+        self._counts = array("I", (block.guess(self.width) for block in self.blocks))
+        self._sums = Sums(self._counts)
+        self._rows = new_rows(self.width, self.whose, self._state)
         self._rows.grow(self._open)
 
-    def settle(self, more: Callable[[], bool]) -> None:
-        """Wrap blocks, from the end backwards: one, and others for as long as ``more`` says so."""
-        for index in range(len(self._blocks) - 1, -1, -1):
-            if self._unwrapped == 0:
-                return
-            if self._blocks[index].rows is None:
-                self._wrapped(index)
-                if not more():
-                    return
+    def laid(self, index: int) -> Laid:
+        """Return block ``index`` in rows."""
+        if index == len(self.blocks):
+            return Laid(self._open, self._rows.starts, self._rows.kinds, head=self._heads(index), asked=self.whose == ASKED)
+        laid = self._laid.get(index)
+        if laid is None:
+            block = self.blocks[index]
+            if block.markdown and (self.allowance is None or self.allowance):
+                return self.shape(index)
+            if block.markdown:
+                self.owed.add(index)
+            laid = block.plain(self.width)
+            self._keep(index, laid)
+        return laid
 
-    def _wrapped(self, index: int) -> Rows:
-        if index == len(self._blocks):
-            return self._rows
-        block = self._blocks[index]
-        if block.rows is None:
-            self._sealed_rows -= block.count(self.width)
-            self._sealed_rows += len(block.wrapped(self.width))
-            self._unwrapped -= 1
-        return block.wrapped(self.width)
+    def shape(self, index: int) -> Laid:
+        """Shape a block."""
+        self.owed.discard(index)
+        with self.allowance or nullcontext():
+            laid = self.blocks[index].shape(self.width)
+        self._keep(index, laid)
+        return laid
 
-    def _text(self, index: int) -> str:
-        if index == len(self._blocks):
-            return self._open
-        if self._decoded[0] != index:
-            self._decoded = (index, self._blocks[index].text)
-        return self._decoded[1]
+    def trim(self, first: int, last: int, spare: int = 32) -> None:
+        """Forget how blocks look that are not among, or near, the blocks ``first`` to ``last``."""
+        if len(self._laid) > last - first + 2 * spare:
+            near = range(first - spare // 2, last + spare // 2 + 1)
+            self._laid = {index: laid for index, laid in self._laid.items() if index in near}
+            self.owed.intersection_update(self._laid)
+
+    def _keep(self, index: int, laid: Laid) -> None:
+        self._laid[index] = laid
+        self._sums.add(index, len(laid) - self._counts[index])
+        self._counts[index] = len(laid)
+
+    def _forget(self, index: int) -> None:
+        self._laid.pop(index, None)
+        self.owed.discard(index)
 
     def text_of(self, row: Row) -> str:
         """Return the characters of ``row``, without the line end."""
-        return self._text(row.block)[row.start : row.end].rstrip("\n")
+        return self.laid(row.block).text[row.start : row.end].rstrip("\n")
 
     @property
     def first(self) -> Place:
@@ -181,51 +322,68 @@ class PaneText:
         index, row = place.block, place.row + by
         while row < 0 and index > 0:
             index -= 1
-            row += len(self._wrapped(index))
-        while index < len(self._blocks) and row >= (size := len(self._wrapped(index))):
+            row += len(self.laid(index))
+        while index < len(self.blocks) and row >= (size := len(self.laid(index))):
             row -= size
             index += 1
-        if index == len(self._blocks) and index > 0 and not self._rows:
-            index, row = index - 1, len(self._wrapped(index - 1)) - 1
-        return Place(index, min(max(row, 0), max(len(self._wrapped(index)) - 1, 0)))
+        if index == len(self.blocks) and index > 0 and not self._rows:
+            index, row = index - 1, len(self.laid(index - 1)) - 1
+        return Place(index, min(max(row, 0), max(len(self.laid(index)) - 1, 0)))
 
     def tail(self, height: int) -> Place:
         """Return the row that is first when the last ``height`` rows are shown."""
-        return self.move(Place(len(self._blocks), len(self._rows)), -height) if self else self.first
+        return self.move(Place(len(self.blocks), len(self._rows)), -height) if self else self.first
 
     def rows(self, top: Place, height: int) -> list[Row]:
         """Return up to ``height`` rows from ``top`` on."""
         found: list[Row] = []
         index, first = top
-        while index <= len(self._blocks) and len(found) < height:
-            rows = self._wrapped(index)
-            starts, kinds = rows.starts, rows.kinds
-            last = min(first + height - len(found), len(starts))
-            size = len(self._open) if index == len(self._blocks) else self._blocks[index].size
-            for number in range(first, last):
-                end = starts[number + 1] if number + 1 < len(starts) else size
-                found.append(Row(index, starts[number], end, kinds[number]))
+        while index <= len(self.blocks) and len(found) < height:
+            laid = self.laid(index)
+            last = min(first + height - len(found), len(laid))
+            found.extend(laid.row(index, number) for number in range(first, last))
             index, first = index + 1, 0
         return found
 
     def number(self, place: Place) -> int:
         """Return how many rows stand before ``place``; an estimate where ``total`` is one."""
-        return sum(block.count(self.width) for block in self._blocks[: place.block]) + place.row
+        return self._sums.before(place.block) + place.row
 
     def place(self, number: int) -> Place:
         """Return the row with about ``number`` rows before it."""
-        index = 0
-        while index < len(self._blocks) and number >= (size := self._blocks[index].count(self.width)):
-            number -= size
-            index += 1
-        return self.move(Place(index, 0), min(max(number, 0), max(len(self._wrapped(index)) - 1, 0)))
+        index = min(self._sums.find(max(number, 0)), len(self.blocks))
+        before = self._sums.before(index)
+        return self.move(Place(index, 0), min(max(number - before, 0), max(len(self.laid(index)) - 1, 0)))
 
-    def anchor(self, place: Place) -> tuple[int, int]:
-        """Return ``place`` as block and character, which stay true at any width."""
-        starts = self._wrapped(place.block).starts
-        return (place.block, starts[place.row] if place.row < len(starts) else 0)
+    # Anchors
 
-    def at(self, anchor: tuple[int, int]) -> Place:
+    def _block_at(self, at: int) -> int:
+        if at >= self._size:
+            return len(self.blocks)
+        return max(bisect_right(self.blocks, at, key=lambda block: block.start) - 1, 0)
+
+    def anchor_of(self, index: int, offset: int) -> Anchor:
+        """Return character ``offset`` of block ``index`` as it is laid now as an anchor."""
+        laid, start = self.laid(index), self.start_of(index)
+        if not laid.shaped:
+            return Anchor(start + offset)
+        size = self.blocks[index].size
+        return Anchor(start + min(offset * size // max(len(laid.text), 1), size - 1), offset)
+
+    def locate(self, anchor: Anchor) -> tuple[int, int]:
+        """Return the block an anchor stands in, and the character of it as it is laid now."""
+        index = self._block_at(anchor.at)
+        laid, offset = self.laid(index), anchor.at - self.start_of(index)
+        if laid.shaped:
+            offset = anchor.shaped if anchor.shaped >= 0 else offset * len(laid.text) // max(self.blocks[index].size, 1)
+        return index, max(min(offset, len(laid.text)), 0)
+
+    def anchor(self, place: Place) -> Anchor:
+        """Return the first character of a row as an anchor."""
+        starts = self.laid(place.block).starts
+        return self.anchor_of(place.block, starts[place.row] if place.row < len(starts) else 0)
+
+    def at(self, anchor: Anchor) -> Place:
         """Return the row that holds the character an anchor names."""
-        index, start = anchor
-        return Place(index, max(bisect_right(self._wrapped(index).starts, start) - 1, 0))
+        index, offset = self.locate(anchor)
+        return Place(index, max(bisect_right(self.laid(index).starts, offset) - 1, 0))

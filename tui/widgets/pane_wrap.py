@@ -17,8 +17,8 @@ from tui.safe import STRAY_JOINER
 TAB: Final = 4
 """Cells a tab takes. Fixed, so that a row's width does not depend on where the row starts."""
 
-PLAIN, HEADING, CODE, FENCE = range(4)
-"""What a line is, as far as its first characters tell."""
+PLAIN, HEADING, CODE, FENCE, QUOTE, TABLE, RULE, PROMPT, NOTE = range(9)
+"""What a line is: as far as its first characters tell, as Markdown says, or by who wrote it."""
 
 NARROW: Final = re.compile(
     "[ -~\xa1-\xac\xae-\u02ff\u0370-\u0377\u037a-\u037f\u0388-\u038a\u038e-\u03a1\u03a3-\u0482"
@@ -48,34 +48,47 @@ def line_kind(text: str, start: int, end: int, *, fenced: bool) -> int:
     return HEADING if _HEADING.match(head) else PLAIN
 
 
-def wrap_line(text: str, start: int, end: int, width: int, rows: array[int]) -> None:
+def wrap_line(text: str, start: int, end: int, width: int, rows: array[int], further: int = 0) -> None:
     """Append to ``rows`` where each further row of ``text[start:end]`` starts; ``start`` itself is there already.
 
-    ``start`` is the start of the line or of one of its rows.
+    ``start`` is the start of the line or of one of its rows. The rows after it have ``further`` cells, or ``width`` when that is 0.
     """
     narrow = NARROW.match(text, start, end)
     if narrow is not None and narrow.end() == end:
-        _wrap_narrow(text, start, end, width, rows)
+        _wrap_narrow(text, start, end, width, rows, further or width)
     elif end > start:
-        _wrap_wide(text, start, end, width, rows)
+        _wrap_wide(text, start, end, width, rows, further or width)
 
 
-def _wrap_narrow(text: str, start: int, end: int, width: int, rows: array[int]) -> None:
+def wrap_hard(text: str, start: int, end: int, width: int, rows: array[int], further: int = 0) -> None:
+    """Do the same for text whose spaces matter: a row ends where it is full."""
+    further = further or width
+    if end - start <= width and is_narrow(text[start:end]):
+        return
+    cells, row = 0, start
+    for at, after, size in graphemes(text, start, end):
+        if at > row and (cells + size > width or after - row > width * 4 + _LONGEST_GRAPHEME):
+            rows.append(at)
+            row, cells, width = at, 0, further
+        cells += size
+
+
+def _wrap_narrow(text: str, start: int, end: int, width: int, rows: array[int], further: int) -> None:
     while end - start > width:
         space = text.rfind(" ", start, start + width + 1)
         after = start + width if space < 0 or text[start:space].isspace() or space == start else space + 1
         if after >= end:
             return
         rows.append(after)
-        start = after
+        start, width = after, further
 
 
-def _wrap_wide(text: str, start: int, end: int, width: int, rows: array[int]) -> None:
+def _wrap_wide(text: str, start: int, end: int, width: int, rows: array[int], further: int) -> None:
     """Wrap by graphemes. A row may end after a space, and on either side of a wide character or a tab."""
     row, cells, word = start, 0, False
     cut, cells_at_cut = -1, 0
     longest = width * 4 + _LONGEST_GRAPHEME
-    for at, after, size in _graphemes(text, start, end):
+    for at, after, size in graphemes(text, start, end):
         space = after - at == 1 and text[at] == " "
         if size > 1 and word:
             cut, cells_at_cut = at, cells
@@ -85,9 +98,11 @@ def _wrap_wide(text: str, start: int, end: int, width: int, rows: array[int]) ->
                     return
                 row, cells, word, cut = after, 0, False, -1
                 rows.append(row)
+                width = further
                 continue
             row, cells = (cut, cells - cells_at_cut) if cut > row else (at, 0)
             rows.append(row)
+            width = further
             word, cut = bool(text[row:at].strip(" ")), -1
         cells += size
         word = word or not space
@@ -102,7 +117,7 @@ def row_cells(text: str) -> str:
     return text.replace("\t", " " * TAB) if "\t" in text else text
 
 
-def _graphemes(text: str, start: int, end: int) -> list[tuple[int, int, int]]:
+def graphemes(text: str, start: int, end: int) -> list[tuple[int, int, int]]:
     """Return (start, end, cells) of each grapheme, with tabs as wide as they are drawn and endless ones cut."""
     spans: list[tuple[int, int, int]] = []
     piece = text[start:end]
@@ -125,9 +140,9 @@ def _graphemes(text: str, start: int, end: int) -> list[tuple[int, int, int]]:
 class Rows:
     """The rows of a text that grows, at one width."""
 
-    __slots__ = ("_carried", "fenced", "kinds", "line", "line_kind", "line_row", "starts", "width")
+    __slots__ = ("_carried", "_fixed", "fenced", "kinds", "line", "line_kind", "line_row", "starts", "width")
 
-    def __init__(self, width: int, *, fenced: bool = False, carried: int | None = None) -> None:
+    def __init__(self, width: int, *, fenced: bool = False, carried: int | None = None, fixed: int | None = None) -> None:
         self.width = width
         self.fenced = fenced
         """Whether the open line stands inside a code fence."""
@@ -142,6 +157,8 @@ class Rows:
         self.line_kind = carried
         """What the open line is; None while it is empty."""
         self._carried = carried
+        self._fixed = fixed
+        """What every line is, whatever it begins with."""
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -161,7 +178,9 @@ class Rows:
             self.line, self.line_row, self.line_kind = newline + 1, len(self.starts), None
 
     def _wrap_open(self, text: str, end: int) -> None:
-        if self.line == 0 and self._carried is not None:
+        if self._fixed is not None:
+            kind = self._fixed
+        elif self.line == 0 and self._carried is not None:
             kind = self._carried
         else:
             kind = line_kind(text, self.line, end, fenced=self.fenced)

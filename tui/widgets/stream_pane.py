@@ -1,39 +1,33 @@
-"""A pane whose text grows, made so that eight of them can stream at once without the loop noticing.
+"""What a person does in a streaming pane: scroll, select and copy, search, open citations and links, by keys and by mouse.
 
-Text is appended at any rate and drawn when :meth:`StreamPane.flush` is called by the one clock all panes share. The pane keeps its
-own scroll offset and draws its own scrollbar, because Textual lays the whole screen out again when a widget's virtual size
-changes; it hands the compositor the same strips again for rows that did not change, and names only the changed rows as dirty.
-Nothing here parses Markdown: lines get one plain style each.
+How a pane is drawn is :mod:`tui.widgets.drawn_pane`'s; what it shows is :mod:`tui.widgets.pane_view`'s.
 """
 
 from __future__ import annotations
 
-from time import perf_counter
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.binding import Binding, BindingType
-from textual.content import Content
-from textual.geometry import Region
 from textual.message import Message
-from textual.strip import Strip
-from textual.widget import Widget
 
-from tui.widgets.pane_rows import STYLES
-from tui.widgets.pane_view import PaneView
+from tui.key_table import bindings
+from tui.widgets.drawn_pane import DrawnPane
+from tui.widgets.search_bar import SearchBar
 
 if TYPE_CHECKING:
     from textual import events
-    from textual.app import RenderResult
+    from textual.binding import BindingType
+    from textual.timer import Timer
+    from textual.widget import Widget
 
-_BUDGET: Final = 0.002
-"""Seconds a pane may spend in one frame on taking in text."""
+_UNITS: Final = {2: "words", 3: "rows"}
+_EDGE_EVERY: Final = 0.05
+"""Seconds between two steps of scrolling while the mouse is held beyond the edge."""
 
 
-class StreamPane(Widget, can_focus=True):
-    """Shows text that grows; follows its end for as long as a person has not scrolled away from it."""
+class StreamPane(DrawnPane, can_focus=True):
+    """A pane one can move about in. A click marks it; the focus stays where a person types."""
 
-    ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"stream-pane--{name}" for name in STYLES}
+    FOCUS_ON_CLICK = False
     DEFAULT_CSS = """
     StreamPane {
         width: 1fr;
@@ -43,24 +37,43 @@ class StreamPane(Widget, can_focus=True):
         & > .stream-pane--heading { text-style: bold; color: $text-primary; }
         & > .stream-pane--code { color: $text-secondary; }
         & > .stream-pane--fence { color: $text-muted; }
-        & > .stream-pane--citation { color: $text-accent; text-style: underline; }
-        & > .stream-pane--citation-marked { color: $text-accent; text-style: bold reverse; }
+        & > .stream-pane--prompt { color: $text-accent; text-style: bold; }
+        & > .stream-pane--note { color: $text-muted; text-style: italic; }
         & > .stream-pane--empty { color: $text-muted; }
         & > .stream-pane--track { color: $text-muted; }
         & > .stream-pane--thumb { color: $text-muted; }
+        & > .stream-pane--citation { color: $text-accent; text-style: underline; }
+        & > .stream-pane--citation-marked { color: $text-accent; text-style: bold reverse; }
+        & > .stream-pane--match { text-style: underline reverse; }
+        & > .stream-pane--match-current { color: $text-warning; text-style: bold reverse; }
+        & > .stream-pane--selection { text-style: reverse; }
+        & > .stream-pane--md-heading1 { text-style: bold underline; color: $text-primary; }
+        & > .stream-pane--md-heading2 { text-style: bold; color: $text-primary; }
+        & > .stream-pane--md-heading3 { text-style: bold italic; color: $text-primary; }
+        & > .stream-pane--md-strong { text-style: bold; }
+        & > .stream-pane--md-emphasis { text-style: italic; }
+        & > .stream-pane--md-strike { text-style: strike; }
+        & > .stream-pane--md-code { color: $text-secondary; }
+        & > .stream-pane--md-link { color: $text-accent; text-style: underline; }
+        & > .stream-pane--md-quote { color: $text-muted; }
+        & > .stream-pane--md-bullet { color: $text-accent; }
+        & > .stream-pane--md-rule { color: $text-muted; }
+        & > .stream-pane--md-fence { color: $text-muted; }
+        & > .stream-pane--md-table-head { text-style: bold; color: $text-primary; }
+        & > .stream-pane--md-table-border { color: $text-muted; }
+        & > .stream-pane--md-kw { color: $text-accent; text-style: bold; }
+        & > .stream-pane--md-name { color: $text-primary; }
+        & > .stream-pane--md-string { color: $text-success; }
+        & > .stream-pane--md-number { color: $text-warning; }
+        & > .stream-pane--md-comment { color: $text-muted; text-style: italic; }
+        & > .stream-pane--md-operator { color: $foreground; }
+        & > .stream-pane--md-builtin { color: $text-secondary; }
+        & > .stream-pane--md-decorator { color: $text-warning; }
+        & > .stream-pane--md-inserted { color: $text-success; }
+        & > .stream-pane--md-deleted { color: $text-error; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", "Up", show=False, id="pane.up"),
-        Binding("down", "move(1)", "Down", show=False, id="pane.down"),
-        Binding("pageup", "page(-1)", "Page up", show=False, id="pane.page_up"),
-        Binding("pagedown", "page(1)", "Page down", show=False, id="pane.page_down"),
-        Binding("home", "start", "Start", show=False, id="pane.start"),
-        Binding("end", "end", "End", show=False, id="pane.end"),
-        Binding("right_square_bracket", "mark_citation(1)", "Next citation", show=False, id="pane.next_citation"),
-        Binding("left_square_bracket", "mark_citation(-1)", "Previous citation", show=False, id="pane.previous_citation"),
-        Binding("enter", "open_citation", "Open citation", show=False, id="pane.open_citation"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("pane"))
 
     class Citation(Message):
         """A person opened the citation ``[number]``."""
@@ -75,162 +88,30 @@ class StreamPane(Widget, can_focus=True):
             """The pane it stands in."""
             return self.pane
 
+    class Pressed(Message):
+        """A person clicked into the pane."""
+
+        def __init__(self, pane: StreamPane) -> None:
+            super().__init__()
+            self.pane = pane
+
+        @property
+        def control(self) -> StreamPane:
+            """The pane."""
+            return self.pane
+
     def __init__(self, *, empty: str = "", id: str | None = None, classes: str | None = None) -> None:  # noqa: A002  # Textual's name
-        super().__init__(id=id, classes=classes)
-        self._view = PaneView(empty)
-        self._shown: list[Strip] = []
-        self._stale = True
-        self._restyle = True
+        super().__init__(empty=empty, id=id, classes=classes)
         self._dragging = False
-
-    # Text
-
-    @property
-    def text(self) -> str:
-        """The whole text as it is shown, also what waits for the next frame."""
-        return self._view.text
-
-    @property
-    def has_text(self) -> bool:
-        """Whether there is any text, without building it."""
-        return bool(self._view.doc) or self._view.waiting
-
-    @property
-    def follows(self) -> bool:
-        """Whether the end stays in view as text grows."""
-        return self._view.top is None
-
-    @property
-    def citations(self) -> int:
-        """How many passages can be cited: ``[1]`` up to this are shown as citations, none when 0."""
-        return self._view.painter.citations
-
-    @citations.setter
-    def citations(self, count: int) -> None:
-        painter = self._view.painter
-        if count != painter.citations:
-            painter.citations, painter.marked = count, None
-            painter.forget()
-            self._redraw()
-
-    def append(self, text: str) -> None:
-        """Add ``text`` from outside at the end. Costs next to nothing; it is drawn at the next :meth:`flush`."""
-        self._view.append(text)
-
-    def begin(self, kind: Literal["prompt", "answer", "note"]) -> None:
-        """Begin a section: what is appended from now on is a person's prompt, a model's answer, or our own remark."""
-
-    def finish(self) -> None:
-        """Say that the section is complete, so that its last block is drawn as Markdown, too."""
-
-    def set_text(self, text: str) -> None:
-        """Show ``text`` instead of what is there, from its end."""
-        self.clear()
-        self.append(text)
-
-    def clear(self) -> None:
-        """Forget text and scroll position."""
-        self._view.clear()
-        self._redraw()
-
-    # Frames
-
-    def flush(self, budget: float = _BUDGET) -> bool:
-        """Take in what was appended, for about ``budget`` seconds, and have the rows drawn that changed.
-
-        What is left over comes with the next call. A hidden pane does nothing. Returns whether anything was done.
-        """
-        view = self._view
-        unsettled = view.top is not None and not view.doc.settled
-        if not (view.waiting or unsettled) or self._is_hidden():
-            return False
-        until = perf_counter() + budget
-        if view.waiting:
-            view.take(until)
-        else:
-            view.doc.settle(lambda: perf_counter() < until)
-        self._draw()
-        return True
-
-    def _is_hidden(self) -> bool:
-        return not (self.is_attached and self.size and self.screen.is_current and self.is_on_screen)
-
-    def _redraw(self) -> None:
-        self._stale = True
-        if self.is_attached:
-            self.refresh()
-
-    def _draw(self) -> None:
-        """Lay the rows in view and have those drawn that changed."""
-        before = self._shown
-        self._lay()
-        after = self._shown
-        if len(before) != len(after):
-            self.refresh()
-            return
-        width, regions, first = self.size.width, [], -1
-        for y, strip in enumerate(after):
-            if strip is not before[y]:
-                first = y if first < 0 else first
-            elif first >= 0:
-                regions.append(Region(0, first, width, y - first))
-                first = -1
-        if first >= 0:
-            regions.append(Region(0, first, width, len(after) - first))
-        if regions:
-            self.refresh(*regions)
-
-    def _lay(self) -> None:
-        width, height = self.size
-        if self._restyle or self._view.painter.width != width:
-            self._restyle = False
-            styles = {name: self.get_component_rich_style(f"stream-pane--{name}") for name in STYLES}
-            styles["text"] = self.rich_style
-            self._view.painter.dress(width, styles, tuple(self.app.get_line_filters()), self.background_colors[1])
-        self._stale = False
-        self._shown = self._view.lay(height)
-
-    def _frame(self) -> list[Strip]:
-        if self._restyle or self._stale or len(self._shown) != self.size.height:
-            if not self.is_attached:  # removed, and its styles with it: the compositor may ask once more, for what it had
-                return self._shown
-            self._lay()
-        return self._shown
-
-    # Textual's side
-
-    def render(self) -> RenderResult:
-        """Return nothing: this widget draws rows, see :meth:`render_lines`."""
-        return Content("")
-
-    def render_line(self, y: int) -> Strip:
-        """Return row ``y``."""
-        frame = self._frame()
-        return frame[y] if 0 <= y < len(frame) else Strip.blank(self.size.width)
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """Return the rows in ``crop``: the very strips of the last frame where nothing changed."""
-        self._dirty_regions.clear()
-        frame = self._frame()
-        if crop.height != len(frame) or crop.y:
-            frame = frame[crop.y : crop.bottom]
-        if crop.x or crop.width != self.size.width:
-            return [strip.crop(crop.x, crop.right) for strip in frame]
-        return frame
-
-    def notify_style_update(self) -> None:
-        """Look at the styles again before the next frame."""
-        super().notify_style_update()
-        self._restyle = True
-
-    def on_resize(self) -> None:
-        """Wrap at the new width when the rows are next drawn."""
-        self._stale = True
-
-    def on_show(self) -> None:
-        """Draw what came while the pane was hidden."""
-        self._stale = True
-        self.flush()
+        self._pressed: tuple[int, int] | None = None
+        """Where the mouse was pressed that is still held."""
+        self._edge: Timer | None = None
+        self._pointer = (0, 0)
+        self._by_keys = False
+        self._bar: SearchBar | None = None
+        self._words = ""
+        self._before: Widget | None = None
+        """What had the focus before the search bar."""
 
     # Scrolling
 
@@ -245,7 +126,7 @@ class StreamPane(Widget, can_focus=True):
 
     def scroll_to_start(self) -> None:
         """Show the first row, and stay there."""
-        if self._view.go(self._view.doc.first):
+        if self._view.go_to_start():
             self._draw()
 
     def scroll_to_end(self) -> None:
@@ -253,10 +134,31 @@ class StreamPane(Widget, can_focus=True):
         if self._view.go(None):
             self._draw()
 
-    action_move = scroll_rows
-    action_page = scroll_pages
-    action_start = scroll_to_start
-    action_end = scroll_to_end
+    def action_move(self, by: int) -> None:
+        """Scroll, or draw the selection further, by rows."""
+        if self._by_keys:
+            self._view.widen_rows(by)
+            self._draw()
+        else:
+            self.scroll_rows(by)
+
+    def action_page(self, by: int) -> None:
+        """Do the same by pages."""
+        self.action_move(by * max(self._view.room - 1, 1))
+
+    def action_start(self) -> None:
+        """Go to the first row, with the selection if one is drawn."""
+        if self._by_keys:
+            self._view.widen((0, 0))
+        self.scroll_to_start()
+        self._draw()
+
+    def action_end(self) -> None:
+        """Go to the end, with the selection if one is drawn."""
+        if self._by_keys:
+            self._view.widen(self._view.end)
+        self.scroll_to_end()
+        self._draw()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Scroll with the wheel."""
@@ -268,48 +170,236 @@ class StreamPane(Widget, can_focus=True):
         event.stop()
         self.scroll_rows(-3)
 
+    # Mouse
+
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Take hold of the scrollbar."""
+        """Take hold of the scrollbar, or begin to select."""
+        if event.button != 1:
+            return
+        event.stop()
+        self.post_message(self.Pressed(self))
+        self.capture_mouse()
         if event.x == self.size.width - 1 and self._view.doc.total > self._view.room:
-            event.stop()
             self._dragging = True
-            self.capture_mouse()
             self._drag(event.y)
+        else:
+            self._pressed = self._pointer = (event.x, event.y)
+            self._by_keys = False
+            self._select_nothing()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Drag the scrollbar."""
+        """Drag the scrollbar, or draw the selection."""
         if self._dragging:
             event.stop()
             self._drag(event.y)
+        elif self._pressed is not None and (event.x, event.y) != self._pointer:
+            event.stop()
+            if self._view.selection is None and self._view.doc:
+                self._view.select(self._view.spot(*self._pressed), "characters")
+            self._pointer = (event.x, event.y)
+            self._reach()
+            beyond = not 0 <= event.y < self._view.room
+            if beyond and self._edge is None:
+                self._edge = self.set_interval(_EDGE_EVERY, self._reach)
+            elif not beyond:
+                self._leave_edge()
 
     def on_mouse_up(self) -> None:
-        """Let go of the scrollbar."""
-        if self._dragging:
-            self._dragging = False
+        """Let go."""
+        if self._dragging or self._pressed is not None:
+            self._dragging, self._pressed = False, None
+            self._leave_edge()
             self.release_mouse()
+
+    def _leave_edge(self) -> None:
+        if self._edge is not None:
+            self._edge.stop()
+            self._edge = None
+
+    def _reach(self) -> None:
+        """Draw the selection to where the pointer is, scrolling when that is beyond the edge."""
+        x, y = self._pointer
+        beyond = min(y, 0) or max(y - self._view.room + 1, 0)
+        if beyond:
+            self._view.scroll(beyond)
+            self._draw()
+        self._view.widen(self._view.spot(x, y))
+        self._draw()
 
     def _drag(self, y: int) -> None:
         if self._view.drag(y):
             self._draw()
 
-    # Citations
-
     def on_click(self, event: events.Click) -> None:
-        """Open the citation under the pointer."""
-        for found in self._view.citations():
-            if found.y == event.y and found.start <= event.x - 1 < found.end:
-                event.stop()
-                self.post_message(self.Citation(self, found.number))
-                return
+        """Open what is under the pointer; select a word, or a row, when clicked again at once."""
+        unit = _UNITS.get(event.chain)
+        if unit is not None and self._view.doc:
+            event.stop()
+            self._view.select(self._view.spot(event.x, event.y), "words" if unit == "words" else "rows")
+            self._draw()
+            return
+        found = self._view.target_at(event.x, event.y)
+        if found is not None and self._view.selection is None:
+            event.stop()
+            self._open(found.number, found.url)
+
+    # Citations and links
 
     def action_mark_citation(self, by: int) -> None:
-        """Mark the next or previous citation in view."""
-        if self._view.mark_citation(by):
+        """Mark the next or previous citation or link in view."""
+        if self._view.mark_target(by):
             self._draw()
 
     def action_open_citation(self) -> None:
-        """Open the marked citation."""
-        for found in self._view.citations():
-            if found.anchor == self._view.painter.marked:
-                self.post_message(self.Citation(self, found.number))
-                return
+        """Open the marked citation or link."""
+        found = self._view.marked
+        if found is not None:
+            self._open(found.number, found.url)
+
+    def _open(self, number: int, url: str) -> None:
+        if url:
+            from tui.screens.links import LinksScreen
+
+            self.app.push_screen(LinksScreen([url]))
+        else:
+            self.post_message(self.Citation(self, number))
+
+    def links(self) -> list[str]:
+        """Return the web addresses in the text, those in view first, each once."""
+        from tui.screens.links import addresses
+
+        shown = [found.url for found in self._view.targets() if found.url]
+        return list(dict.fromkeys([*shown, *reversed(addresses(self.text))]))
+
+    # Selecting and copying
+
+    @property
+    def selected(self) -> str:
+        """The selected text as it is shown, less the breaks that wrapping made."""
+        return self._view.selected
+
+    def action_select(self) -> None:
+        """Begin to select rows by keys, from the last row while the end is followed, else from the first in view; or end it."""
+        if self._by_keys or not self._view.rows:
+            self._select_nothing()
+            return
+        row = self._view.rows[-1 if self.follows else 0]
+        self._view.select((row.block, row.start), "rows")
+        self._by_keys = True
+        self._draw()
+
+    def _select_nothing(self) -> None:
+        self._by_keys = False
+        if self._view.selection is not None:
+            self._view.selection = None
+            self._draw()
+
+    def action_copy(self) -> None:
+        """Copy what is selected, else the last answer as the model wrote it."""
+        selected = self.selected
+        self.copy(selected or self.answer, "the selection" if selected else "the answer")
+        if self._by_keys:
+            self._select_nothing()
+
+    def copy(self, text: str, what: str) -> None:
+        """Send ``text`` to the terminal's clipboard and say that it was ``what``."""
+        if not text:
+            self.notify("There is nothing to copy yet.", timeout=2, markup=False)
+            return
+        self.app.copy_to_clipboard(text)
+        count = text.count("\n") + 1
+        size = f"{count} lines" if count > 1 else f"{len(text)} characters"
+        self.notify(f"Sent {what} to the terminal's clipboard: {size}.", timeout=2, markup=False)
+
+    # Searching
+
+    @property
+    def _foot(self) -> int:
+        return 0 if self._bar is None else 1
+
+    def action_search(self) -> None:
+        """Type what to look for."""
+        if self._bar is None:
+            self._show_bar()
+        if self._bar is not None:
+            if not self._bar.has_focus_within:
+                self._before = self.screen.focused
+            self.call_after_refresh(self._bar.type)
+
+    def _show_bar(self) -> None:
+        self._bar = SearchBar(self._words)
+        self.mount(self._bar)
+        self._view.look_for(self._words)
+        self._redraw()
+
+    def action_find(self, by: int) -> None:
+        """Go to the next match, or the one before."""
+        if self._bar is None:
+            if self._words:
+                self._show_bar()
+            else:
+                self.action_search()
+            return
+        self._view.find(self._view.current + by)
+        self._draw()
+        self._tell()
+
+    def on_search_bar_changed(self, event: SearchBar.Changed) -> None:
+        """Look for other words."""
+        event.stop()
+        if event.words != self._words:
+            self._words = event.words
+            self._view.look_for(event.words)
+            self.flush()
+
+    def on_search_bar_go(self, event: SearchBar.Go) -> None:
+        """Go to another match."""
+        event.stop()
+        self.action_find(event.by)
+
+    def on_search_bar_close(self, event: SearchBar.Close) -> None:
+        """End searching."""
+        event.stop()
+        self.close()
+
+    def _tell(self) -> None:
+        bar, search = self._bar, self._view.search
+        if bar is None:
+            return
+        if search is None:
+            bar.tell("")
+        elif not search.total:
+            bar.tell("not found" if search.complete else "looking")
+        else:
+            more = "" if search.complete else "+"
+            bar.tell(f"{self._view.current + 1 or '–'} of {search.total}{more}")
+
+    def action_close(self) -> None:
+        """End searching or selecting."""
+        self.close()
+
+    def close(self) -> bool:
+        """End searching, or else selecting; return whether there was anything to end."""
+        if self._bar is not None:
+            bar, self._bar = self._bar, None
+            if bar.has_focus_within and self._before is not None and self._before.is_attached:
+                self._before.focus()
+            elif bar.has_focus_within:
+                self.focus()
+            bar.remove()
+            self._view.look_for("")
+            self._redraw()
+            return True
+        found = self._view.selection is not None
+        self._select_nothing()
+        return found
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave Escape to others while there is nothing to end."""
+        if action == "close":
+            return self._bar is not None or self._view.selection is not None
+        return super().check_action(action, parameters)
+
+    async def action_leave(self) -> None:
+        """Go back to the prompt."""
+        await self.run_action("app.focus_prompt")
