@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _BUILT_IN: Final = Path(__file__).resolve().parent.parent / "themes"
 _TABLES: Final = ("dark", "transparent", "colors", "variables")
-_COLORS: Final = (
+COLORS: Final = (
     "primary",
     "secondary",
     "accent",
@@ -36,11 +36,33 @@ _COLORS: Final = (
     "panel",
     "boost",
 )
-_GROUNDS: Final = ("background", "surface", "panel", "boost")
+GROUNDS: Final = ("background", "surface", "panel", "boost")
 """What the terminal's own background takes the place of in a transparent theme."""
 _NIGHT: Final = "#101419"
 _DAY: Final = "#ffffff"
 """What a transparent theme's own few grounds are, and what its muted colours lean towards."""
+_NIGHTS: Final = ("#000000", "#1e1e1e", "#282c34", "#2e3440", "#300a24", "#002b36")
+_DAYS: Final = ("#ffffff", "#fafafa", "#f0f0f0", "#fdf6e3", "#eee8d5")
+"""Backgrounds terminals come with or are often given."""
+LEAST_CONTRAST: Final = 4.5
+_INKS: Final = (
+    *("foreground", "text", "text-muted", "text-disabled", "foreground-muted"),
+    *("primary", "secondary", "accent", "success", "warning", "error"),
+    *("text-primary", "text-secondary", "text-accent", "text-success", "text-warning", "text-error"),
+)
+PAIRS: Final = (
+    *((ink, ground) for ink in _INKS for ground in ("background", "surface", "panel")),
+    *((ink, "primary-muted") for ink in ("foreground", "text-muted", "primary", "accent", "success", "warning", "error")),
+    *(("foreground", f"{name}-muted") for name in ("secondary", "accent", "success", "warning", "error")),
+    ("block-cursor-foreground", "block-cursor-background"),
+    ("block-cursor-blurred-foreground", "block-cursor-blurred-background"),
+    ("input-cursor-foreground", "input-cursor-background"),
+    ("foreground", "input-selection-background"),
+    ("footer-key-foreground", "footer-background"),
+    ("footer-description-foreground", "footer-background"),
+    ("button-color-foreground", "primary"),
+)
+"""Inks and the grounds the stylesheets put them on."""
 _TEXT_STYLES: Final = frozenset(
     {"none", "not", "bold", "dim", "italic", "underline", "underline2", "reverse", "strike", "overline"}
 )
@@ -100,7 +122,7 @@ def load_theme(file: Path) -> Theme:
     if transparent:
         theme.background = "ansi_default"
     for name, color in parsed.items():
-        if transparent and name in _GROUNDS:
+        if transparent and name in GROUNDS:
             raise ConfigError(f"colors.{name} cannot be set: a transparent theme has the terminal's own background")
         setattr(theme, name, color)
     theme.variables = _checked(data.get("variables", {}), theme)
@@ -109,11 +131,50 @@ def load_theme(file: Path) -> Theme:
     return theme
 
 
+def luminance(color: Color) -> float:
+    """Return the relative luminance of WCAG 2."""
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (color.r / 255, color.g / 255, color.b / 255)
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(ink: Color, ground: Color) -> float:
+    """Return WCAG 2's contrast of ``ink`` as it looks on ``ground``: from 1 to 21."""
+    lighter, darker = sorted((luminance(ground + ink), luminance(ground)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _ink(value: str, ground: Color) -> Color:
+    """Return a colour, also one of Textual's that is made from the ground: ``auto 87%``."""
+    if value.startswith("auto"):
+        return ground.get_contrast_text(float(value.removeprefix("auto").strip(" %") or 100) / 100)
+    return Color.parse(value)
+
+
+def poor_pairs(theme: Theme) -> dict[tuple[str, str], float]:
+    """Return the contrast of each ink on each ground that the screen puts it on and where it is under 4.5.
+
+    Of a transparent theme only the grounds it has itself, and a ground it is likely to be shown on.
+    """
+    values = theme.to_color_system().generate() | theme.variables
+    likely = [Color.parse(ground) for ground in (_NIGHTS if theme.dark else _DAYS)]
+    found: dict[tuple[str, str], float] = {}
+    for ink, ground in PAIRS:
+        under = Color.parse(values[ground])
+        grounds = likely if under.ansi is not None or under.a == 0 else [under]
+        ratio = min(contrast(_ink(values[ink], each), each) for each in grounds)
+        if ratio < LEAST_CONTRAST:
+            found[ink, ground] = ratio
+    return found
+
+
 def _on_terminal(theme: Theme) -> dict[str, str]:
     """Return what takes the place of Textual's terminal colours, which nobody can know to be readable on each other."""
     ground = Color.parse(_NIGHT if theme.dark else _DAY)
     ink = theme.foreground = theme.foreground or ground.inverse.hex
-    colors = {name: getattr(theme, name) or theme.primary for name in _COLORS if name not in _GROUNDS}
+    colors = {name: getattr(theme, name) or theme.primary for name in COLORS if name not in GROUNDS}
     muted = {f"{name}-muted": Color.parse(color).blend(ground, 0.7).hex for name, color in colors.items()}
     found = {"ansi-background": ground.hex, "ansi-foreground": ink, "input-cursor-text-style": "none"}
     for name, value in theme.to_color_system().generate().items():
@@ -145,7 +206,7 @@ def _only_known(table: Mapping[str, object], known: Iterable[str], where: str) -
 def _parsed(colors: object) -> dict[str, str]:
     if not isinstance(colors, dict) or "primary" not in colors:
         raise ConfigError("[colors] with at least primary is missing")
-    _only_known(colors, _COLORS, "colors.")
+    _only_known(colors, COLORS, "colors.")
     return {name: _color(f"colors.{name}", value) for name, value in colors.items()}
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from agents.models.discovery import Target
     from agents.settings import Locations
 
-DESCRIPTION = """Check Python, SQLite, the data folder, the configuration, endpoints, the embedded model, the terminal
+DESCRIPTION = """Check Python, SQLite, the data folder, the configuration, endpoints, the embedded model, keys, themes, the terminal
 and the GPU. Each line says ok, warn or fail, and what to do. The exit code is 1 if anything failed."""
 
 EXAMPLES = """\
@@ -75,6 +75,7 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     report([check_python(), *check_sqlite()])
     settings, locations, found = check_config()
     report(found)
+    report(check_screen(settings, locations))
     report(check_data(locations))
     report(check_embedded())
     report(check_keys(settings))
@@ -120,6 +121,26 @@ def check_config() -> tuple[Settings, Locations, list[Check]]:
     if not layers:
         return settings, locations, [Check("ok", "config", f"none ({locations.config} is not there): the defaults are used")]
     return settings, locations, [Check("ok", "config", layer.name) for layer in layers]
+
+
+def check_screen(settings: Settings, locations: Locations) -> list[Check]:
+    """Say what is wrong with the person's keys and themes, and which variables of ours mean nothing."""
+    from agents.config_shapes import PREFIX
+    from agents.locations import CONFIG_VARIABLE, DATA_VARIABLE
+    from tui.keymap import load_keymap
+    from tui.themes import load_themes
+
+    found = [Check("warn", "keys", problem) for problem in load_keymap(locations.keymap).problems]
+    themes = load_themes(locations.themes)
+    found += [Check("warn", "themes", f"{name} is skipped: {reason}") for name, reason in themes.failed.items()]
+    if (wanted := settings.screen.theme) and wanted not in themes.loaded:
+        known = ", ".join(sorted(themes.loaded))
+        found.append(Check("warn", "themes", f"screen.theme names {wanted!r}, which is not there; there are {known}"))
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and "__" not in name and name not in {CONFIG_VARIABLE, DATA_VARIABLE}:
+            fault = f"{name} is not known and does nothing; keys of the configuration are set as {PREFIX}SECTION__KEY"
+            found.append(Check("warn", "config", fault))
+    return found or [Check("ok", "screen", "keys and themes are in order")]
 
 
 def check_data(locations: Locations) -> list[Check]:
