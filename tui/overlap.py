@@ -145,11 +145,12 @@ def waited_for(bar: Bar, timeline: Timeline, cap: int | None, now: float) -> Wai
     """Return what ``bar`` waited for in its endpoint's queue; ``None`` for steps that call no model."""
     if not bar.endpoint:
         return None
-    # The middle of the wait: at its end the place that was taken has just been given back.
-    moment = bar.queued + bar.wait(now) / 2
+    # At its end and a little before: by then who holds a place has begun, and the place that came free has just been left.
+    end = bar.queued + bar.wait(now)
+    begin = end - min(_AT_ONCE, bar.wait(now) / 2)
     held = sum(
         1
         for other in timeline.calls(bar.endpoint)
-        if other is not bar and other.started is not None and other.started <= moment < other.until(now + 1)
+        if other is not bar and other.started is not None and other.started <= end and other.until(now) >= begin
     )
     return Wait(bar.endpoint, cap, held)

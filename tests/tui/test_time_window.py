@@ -59,7 +59,7 @@ def test_following_keeps_the_present_at_the_right() -> None:
 def test_when_calm_nothing_glides() -> None:
     window = TimeWindow()
     window.fit(0, 1)
-    seen = set()
+    seen: set[tuple[float, float]] = set()
     for tenth in range(10, 300):
         window.advance(0, tenth / 10, tenth / 10, calm=True)
         assert window.right >= tenth / 10
@@ -70,7 +70,7 @@ def test_when_calm_nothing_glides() -> None:
     for tenth in range(300, 900):
         window.advance(0, tenth / 10, tenth / 10, calm=True)
         assert window.left <= tenth / 10 <= window.right
-        seen.add(window.left)
+        seen.add((window.left, window.span))
     assert len(seen) <= 6
 
 
