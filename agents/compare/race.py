@@ -85,6 +85,8 @@ class _Race:
 
     async def _test(self, step: Step, lane: Lane, answer: Answer) -> None:
         """Let the step win if its answer passes every test; the judge is asked last, because it costs most."""
+        if self._won:  # it ended in the same turn of the loop as the winner, before the stop could reach it
+            return
         accept = self._request.accept
         fault = await self._acceptance.fault(answer)
         passed = self._acceptance.passed
