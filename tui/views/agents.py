@@ -80,7 +80,7 @@ class AgentsView(View):
             return
         task, places = parse_task(self.queue.popleft().text)
         if not task:
-            self.text.paragraph("Say what to find out, beside the places.\n")
+            self.text.remark("Say what to find out, beside the places.")
             self._next()
             return
         self._chosen = False
@@ -124,7 +124,11 @@ class AgentsView(View):
         text = str(shown.text)
         found = "\n\n".join(f"{hit.place}\n{hit.text}" for hit in shown.hits)
         # The task stands over the text, so that a step without text yet does not look like an empty room.
-        self.text.fresh(f"› {self._run.title}\n\n{text or found}")
+        self.text.fresh("")
+        self.text.begin("prompt")
+        self.text.put(self._run.title)
+        self.text.begin("answer")
+        self.text.put(text or found)
         self.text.title(shown.name)
         for event in self._told.get(step, ()):
             self.text.handle(event)

@@ -110,7 +110,10 @@ class AskView(View):
         self.lanes.clear()
         self._passages = ()
         self._held.clear()
-        self.answer.fresh(f"› {question}\n\n")
+        self.answer.fresh("")
+        self.answer.begin("prompt")
+        self.answer.put(question)
+        self.answer.begin("answer")
         self.answer.idle()
         settings = self.workspace.settings
         request = Ask(
@@ -181,7 +184,7 @@ class AskView(View):
     def _say(self, line: str) -> None:
         """Show a line of an indexing, after the answer that streams, if one does."""
         if self._asking is None:
-            self.answer.paragraph(f"{line}\n")
+            self.answer.remark(line)
         else:
             self._held.append(line)
 

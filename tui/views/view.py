@@ -26,6 +26,8 @@ class View(Container):
     BLANK = True
     title: ClassVar[str] = ""
     placeholder: ClassVar[str] = ""
+    takes_files: ClassVar[bool] = False
+    """Whether files named with @ in a prompt go with it; else an @ means what the view makes of it."""
 
     def __init__(self, workspace: Workspace, feed: Feed) -> None:
         super().__init__(id=self.title.lower())
@@ -89,12 +91,35 @@ class View(Container):
         if pane is not None:
             pane.focus()
 
-    def act_copy(self) -> None:
-        """Copy the marked pane's text."""
+    def act_search(self) -> None:
+        """Search in the marked pane."""
         pane = self.marked_pane()
-        if pane is not None and pane.text:
-            self.app.copy_to_clipboard(pane.text)
-            self.notify("Sent to the terminal's clipboard.", timeout=2, markup=False)
+        if pane is not None:
+            pane.action_search()
+
+    def act_copy(self) -> None:
+        """Copy what is selected in the marked pane, else its last answer."""
+        pane = self.marked_pane()
+        if pane is not None:
+            pane.action_copy()
+
+    def act_copy_all(self) -> None:
+        """Copy the marked pane's whole text."""
+        pane = self.marked_pane()
+        if pane is not None:
+            pane.copy(pane.text, "everything")
+
+    def act_copy_code(self) -> None:
+        """Copy a code block of the marked pane, asking which when there are several."""
+        pane = self.marked_pane()
+        if pane is not None:
+            pane.copy_code()
+
+    def act_links(self) -> None:
+        """Show the web addresses of the marked pane."""
+        pane = self.marked_pane()
+        if pane is not None:
+            pane.show_links()
 
     def panes(self) -> list[StreamPane]:
         """Return the panes of text, in the order they are walked; the marked one is found by its class ``-marked``."""
@@ -116,6 +141,12 @@ class View(Container):
         """Mark the pane that got the focus, so that keys act on the one a person is in."""
         if event.widget in self.panes():
             self._mark(event.widget)
+
+    def on_stream_pane_pressed(self, event: StreamPane.Pressed) -> None:
+        """Mark the pane that was clicked."""
+        event.stop()
+        if event.pane in self.panes():
+            self._mark(event.pane)
 
     def _mark(self, target: Widget) -> None:
         for pane in self.panes():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from textual.containers import Vertical
 
@@ -65,6 +65,16 @@ class AnswerPane(Vertical):
         self.state = PaneState(title=self.state.title)
         self.header.update(self.state)
 
+    def begin(self, kind: Literal["prompt", "answer", "note"]) -> None:
+        """Begin a section: a prompt, an answer or a remark."""
+        self.pane.begin(kind)
+        self._end = ""
+
+    def remark(self, text: str) -> None:
+        """Add a line of our own as a section of its own."""
+        self.begin("note")
+        self.put(f"{text}\n")
+
     def put(self, text: str) -> None:
         """Add ``text`` at the end."""
         self.pane.append(text)
@@ -84,7 +94,7 @@ class AnswerPane(Vertical):
         """Show why there is no answer, unless the step has said so already."""
         if error != self._error:
             self._error = error
-            self.paragraph(f"✗ {error}\n")
+            self.remark(f"✗ {error}")
             self.change(state="failed")
 
     def handle(self, event: StepEvent | Saved) -> None:
@@ -133,9 +143,10 @@ class AnswerPane(Vertical):
         """Show how the step ended, with the true figures in place of the estimates."""
         timings, usage = event.timings, event.usage
         streamed = timings.ended - timings.first if timings.first is not None else 0.0
+        self.pane.finish()
         if event.error:
             self._error = event.error
-            self.paragraph(f"✗ {event.error}\n")
+            self.remark(f"✗ {event.error}")
         elif event.outcome == "cancelled":
             self.note("text kept")
         self.change(

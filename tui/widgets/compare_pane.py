@@ -88,12 +88,12 @@ class ComparePane(AnswerPane):
     def _draw_prompt(self, prompt: Prompt) -> None:
         files = "".join(f"\n+ {safe_line(file.name, 100)}" for file in prompt.attachments)
         self.section("prompt", prompt.text + files)
-        self.pane.begin("answer")
+        self.begin("answer")
 
     def section(self, kind: Literal["prompt", "answer", "note"], text: str) -> None:
         """Add a section that is complete."""
-        self.pane.begin(kind)
-        self.paragraph(f"{text}\n\n")
+        self.begin(kind)
+        self.put(f"{text}\n\n")
 
     def redraw(self) -> None:
         """Write the conversation anew."""
@@ -114,7 +114,7 @@ class ComparePane(AnswerPane):
             case StepStarted(attempt=attempt, offset=offset) if turn is not None:
                 if offset > turn.offset:
                     self.section("note", f"[attempt {attempt}]")
-                    self.pane.begin("answer")
+                    self.begin("answer")
                 turn.offset = offset
             case _:
                 pass

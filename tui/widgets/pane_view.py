@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tui.widgets.pane_find import Match
     from tui.widgets.pane_rows import Mark
     from tui.widgets.pane_select import Spot, Unit
-    from tui.widgets.pane_text import Anchor, Row
+    from tui.widgets.pane_text import Anchor, Place, Row
 
 _SLICE: Final = 4096
 _DEAR_SLICE: Final = 1024
@@ -199,7 +199,7 @@ class PaneView:
             if perf_counter() >= until:
                 return
 
-    def _first(self) -> tuple[int, int]:
+    def _first(self) -> Place:
         tail = self.doc.tail(self.room)
         return tail if self.top is None else min(self.doc.at(self.top), tail)
 

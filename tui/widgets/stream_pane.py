@@ -264,8 +264,14 @@ class StreamPane(DrawnPane, can_focus=True):
         else:
             self.post_message(self.Citation(self, number))
 
+    def show_links(self) -> None:
+        """Show the web addresses in the text, to open or copy one."""
+        from tui.screens.links import LinksScreen
+
+        self.app.push_screen(LinksScreen(self.links()))
+
     def links(self) -> list[str]:
-        """Return the web addresses in the text, those in view first, each once."""
+        """Return the web addresses in the text, those in view first, then the last ones, each once."""
         from tui.screens.links import addresses
 
         shown = [found.url for found in self._view.targets() if found.url]
@@ -310,6 +316,20 @@ class StreamPane(DrawnPane, can_focus=True):
         count = text.count("\n") + 1
         size = f"{count} lines" if count > 1 else f"{len(text)} characters"
         self.notify(f"Sent {what} to the terminal's clipboard: {size}.", timeout=2, markup=False)
+
+    def copy_code(self) -> None:
+        """Copy a code block; a person is asked which when there are several."""
+        blocks = self.code_blocks()
+        if len(blocks) < 2:
+            self.copy("".join(blocks), "the code")
+            return
+        from tui.screens.code import CodeScreen
+
+        self.app.push_screen(CodeScreen(blocks), self._chosen)
+
+    def _chosen(self, code: str | None) -> None:
+        if code is not None:
+            self.copy(code, "the code")
 
     # Searching
 
