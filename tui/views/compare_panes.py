@@ -159,13 +159,11 @@ class PanesView(View):
             if isinstance(node, ComparePane) and node in self.answers:
                 self._mark(node.pane)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Show as many panes as can be read in the room there is."""
+        self.grid.measure(event.size)
         self._arrange()
 
     def _arrange(self) -> None:
-        if not self.is_attached or not self.size:
-            return
-        self.grid.measure(self.size)
         self.grid.lay_out(self.marked)
         self._line.tell(self.grid.line())
