@@ -37,9 +37,10 @@ leader = "ctrl+space"                  # the key before the keys of the second c
 "leader.pane.zoom" = "Z"               # the key after the leader key
 ```
 
-Keys are written like `ctrl+w`, `alt+x`, `shift+f6`, `pageup`, `?` or `G`. The file is checked when the dashboard starts: an id that is
-not known, a key that is none, a key that two things would share where only one can have it, and the last way to quit or to reach the
-palette taken away are each named in one line, and the rest counts. `stretto keys --check` says the same.
+Keys are written like `ctrl+w`, `alt+x`, `shift+f6`, `pageup`, `?` or `G`. The file is checked when the dashboard starts.
+An id that is not known, a key that is none, a key that two things would share where only one can have it, and the last way
+to quit or to reach the palette taken away are each named in one line and left out; the rest counts. `stretto keys --check`
+says the same.
 """
 
 

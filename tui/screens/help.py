@@ -5,23 +5,30 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input
+
+from tui.widgets.entry_list import Entry, EntryList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import RenderableType
-    from textual import events
     from textual.app import ComposeResult
 
     from tui.keymap import Keymap
 
+PANE_FIGURES = (
+    ("TTFT", "time to first token: first text - start of the first attempt, without the wait in the queue"),
+    ("tok/s", "output tokens / (end - first text); while it streams ≈ characters / 4 / time since the first text"),
+    ("12→40 tok", "tokens sent → tokens answered, as the server counts them; one number: those answered; ≈ counted by us"),
+    ("cost", "(tokens sent x input price + tokens answered x output price) / a million, in the currency of the endpoint's price"),
+    ("cost –", "the endpoint has no price in the configuration, or the server did not say how many tokens it were"),
+    ("cached", "the answer came from the cache; nothing was sent"),
+    ("joined", "the same question was in flight already, and both share its answer"),
+    ("at the output limit", "the answer ended because it may not be longer, not because it was complete"),
+)
 FIGURES = (
     ("prompts waiting", "prompts that were typed while the view was busy"),
     ("queue", "model calls admitted to no endpoint yet, over all endpoints"),
@@ -57,12 +64,6 @@ TERMINALS = (
     ("TEXTUAL_ANIMATIONS", "none, or screen.reduced_motion = true: nothing glides or blinks"),
 )
 
-_WIDE = 96
-_NARROW = 56
-
-Entry = tuple[str, str, str, str]
-"""Keys, the way by the leader key, what it does, and the id."""
-
 
 class HelpScreen(ModalScreen[None]):
     """All keys by place, then what else there is to know; typing keeps what fits."""
@@ -75,11 +76,13 @@ class HelpScreen(ModalScreen[None]):
         Binding("pagedown", "page(1)", "Page down", tooltip="Scroll down a page", id="help.page_down", priority=True),
     ]
 
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-usual")]  # noqa: RUF012  # an instance variable in Textual, so no ClassVar
+
     def __init__(self, keymap: Keymap, wanted: str = "") -> None:
         super().__init__()
         self._keymap = keymap
         self._filter = Input(wanted, placeholder="Type to find a key or a figure", id="help-filter", compact=True)
-        self._text = Static(markup=False)
+        self._list = EntryList()
 
     def compose(self) -> ComposeResult:
         """Lay out the filter and the text."""
@@ -87,22 +90,17 @@ class HelpScreen(ModalScreen[None]):
             box.border_title = "Keys and figures"
             box.border_subtitle = "Esc closes"
             yield self._filter
-            with VerticalScroll(can_focus=False):
-                yield self._text
+            yield self._list
 
     def on_mount(self) -> None:
         """Let what is typed filter."""
         self._filter.focus()
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Give the text the shape that fits."""
-        self._draw(event.size.width)
+        self._show()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Keep what fits."""
         event.stop()
-        self._draw(self.size.width)
-        self.query_one(VerticalScroll).scroll_home(animate=False)
+        self._show()
 
     def action_close(self) -> None:
         """Clear what was typed; when nothing is, close."""
@@ -113,57 +111,22 @@ class HelpScreen(ModalScreen[None]):
 
     def action_scroll(self, rows: int) -> None:
         """Scroll the text."""
-        self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
+        self._list.scroll_relative(y=rows, animate=False)
 
     def action_page(self, pages: int) -> None:
         """Scroll the text by pages."""
-        scroll = self.query_one(VerticalScroll)
-        scroll.scroll_relative(y=pages * max(scroll.size.height - 1, 1), animate=False)
+        self._list.scroll_relative(y=pages * max(self._list.size.height - 1, 1), animate=False)
 
-    def _draw(self, width: int) -> None:
+    def _show(self) -> None:
         words = self._filter.value.lower().split()
-        parts: list[RenderableType] = []
-        for title, entries in sections(self._keymap):
-            fitting = [entry for entry in entries if all(word in f"{title} {' '.join(entry)}".lower() for word in words)]
-            if fitting:
-                parts += [Text(title, style="bold underline"), _table(fitting, width), Text()]
-        self._text.update(Group(*parts) if parts else Text("Nothing fits; Esc clears what was typed."))
+        found = ((title, [entry for entry in entries if entry.fits(words, title)]) for title, entries in sections(self._keymap))
+        self._list.show((title, entries) for title, entries in found if entries)
 
 
 def sections(keymap: Keymap) -> Iterator[tuple[str, list[Entry]]]:
     """Yield what help tells, section by section, each a title and its entries."""
-    rows = sorted(keymap.rows, key=lambda row: [other.where for other in keymap.rows].index(row.where))
-    for where, of_place in groupby(rows, key=lambda row: row.where):
-        yield (
-            where,
-            [(" or ".join(row.shown_keys) or "–", keymap.after_leader(row), row.tooltip, row.id) for row in of_place],
-        )
+    places = [row.where for row in keymap.rows]
+    for where, rows in groupby(sorted(keymap.rows, key=lambda row: places.index(row.where)), key=lambda row: row.where):
+        yield where, [Entry(" or ".join(row.shown_keys), keymap.after_leader(row), row.tooltip, row.id) for row in rows]
     for title, pairs in (("Typed in the prompt", TYPED), ("Status line", FIGURES), ("Terminals and settings", TERMINALS)):
-        yield title, [(name, "", text, "") for name, text in pairs]
-
-
-def _table(entries: list[Entry], width: int) -> Table:
-    """Return the entries in columns: four where there is room, else two, else one."""
-    table = Table.grid(padding=(0, 2))
-    if width >= _WIDE:
-        table.add_column(width=22)
-        table.add_column(width=10)
-        table.add_column(ratio=1)
-        table.add_column(no_wrap=True, justify="right")
-        table.expand = True
-        for keys, leader, text, name in entries:
-            table.add_row(Text(keys, style="bold"), Text(leader), Text(text), Text(name, style="italic"))
-    elif width >= _NARROW:
-        table.add_column(width=18)
-        table.add_column(ratio=1)
-        table.expand = True
-        for keys, leader, text, name in entries:
-            left = Text("\n").join([Text(part, style="bold") for part in (keys, leader) if part and part != "–"])
-            table.add_row(left, Text.assemble(text, *([("  " + name, "italic")] if name else [])))
-    else:
-        table.add_column(ratio=1)
-        table.expand = True
-        for keys, leader, text, name in entries:
-            ways = " or ".join(part for part in (keys, leader) if part and part != "–")
-            table.add_row(Text.assemble((ways, "bold"), "\n", text, *([("  " + name, "italic")] if name else [])))
-    return table
+        yield title, [Entry(name, "", text, "") for name, text in pairs]
