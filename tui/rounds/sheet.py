@@ -31,12 +31,7 @@ class Field(Horizontal):
     Field {
         height: auto;
         & > .field--label { width: 18; color: $text-muted; }
-        & > Input, & > Choice { width: 1fr; }
-    }
-    .-narrow Field {
-        layout: vertical;
-        & > .field--label { width: 1fr; }
-        & > Input, & > Choice { width: 100%; }
+        & > Input, & > Choice, & > Ticks { width: 1fr; }
     }
     """
 
@@ -73,27 +68,37 @@ class Sheet(ModalScreen[R]):
     Sheet {
         align: center middle;
         background: $background 60%;
+
+        #sheet {
+            width: 92%;
+            max-width: 110;
+            height: auto;
+            max-height: 94%;
+            padding: 1 2 0 2;
+            background: $surface;
+            border: round $primary;
+            color: $foreground;
+            &.-full { width: 100%; max-width: 100%; height: 100%; max-height: 100%; padding: 0 1; background: $background; }
+        }
+        #sheet-body { height: auto; max-height: 1fr; background: transparent; }
+        #sheet-foot { dock: bottom; height: auto; background: transparent; }
+        #sheet-error { height: auto; color: $text-error; text-style: bold; }
+        #sheet-keys { height: auto; margin-top: 1; color: $text-muted; }
+        #sheet.-full #sheet-keys { margin-top: 0; }
+        #sheet Input, #sheet Choice, #sheet Ticks { color: $foreground; }
+        .sheet--text { height: auto; color: $text-muted; margin-bottom: 1; }
+
+        &.-narrow {
+            #sheet { width: 100%; max-height: 100%; padding: 0 1; }
+            #sheet-keys { margin-top: 0; }
+            .sheet--text { margin-bottom: 0; }
+            Field {
+                layout: vertical;
+                & > .field--label { width: 100%; }
+                & > Input, & > Choice, & > Ticks, & > TextArea { width: 100%; }
+            }
+        }
     }
-    #sheet {
-        width: 92%;
-        max-width: 110;
-        height: auto;
-        max-height: 94%;
-        padding: 1 2 0 2;
-        background: $surface;
-        border: round $primary;
-        color: $foreground;
-    }
-    .-narrow #sheet { width: 100%; max-height: 100%; padding: 0 1; }
-    #sheet.-full { width: 100%; max-width: 100%; height: 100%; max-height: 100%; padding: 0 1; background: $background; }
-    #sheet-body { height: auto; max-height: 1fr; background: transparent; }
-    #sheet.-full #sheet-body { height: 1fr; }
-    #sheet-error { height: auto; color: $text-error; text-style: bold; }
-    #sheet-keys { height: auto; margin-top: 1; color: $text-muted; }
-    .-narrow #sheet-keys, #sheet.-full #sheet-keys { margin-top: 0; }
-    #sheet Input, #sheet Choice, #sheet Ticks { color: $foreground; }
-    #sheet Field { margin-bottom: 0; }
-    .sheet--text { height: auto; color: $text-muted; margin-bottom: 1; }
     """
 
     def __init__(self) -> None:
@@ -110,8 +115,9 @@ class Sheet(ModalScreen[R]):
             else:
                 with VerticalScroll(id="sheet-body", can_focus=False):
                     yield from self.body()
-            yield self._error
-            yield self._keys
+            with Vertical(id="sheet-foot"):
+                yield self._error
+                yield self._keys
 
     def body(self) -> Iterator[Widget]:
         """Yield what stands in the box."""

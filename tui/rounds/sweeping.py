@@ -60,7 +60,7 @@ class SweepScreen(Sheet[None]):
     ]
     DEFAULT_CSS = """
     SweepScreen #sweep-prompt { height: 3; border: none; padding: 0; width: 1fr; color: $foreground; }
-    SweepScreen.-narrow #sweep-prompt { width: 100%; height: 2; }
+    SweepScreen.-narrow #sweep-prompt { height: 2; }
     """
 
     def __init__(self, view: View, memory: Memory, prompt: str, model: ModelRef, models: Sequence[ModelRef]) -> None:
@@ -295,6 +295,7 @@ class SettingScreen(Sheet[None]):
         self._at = at
         self._setting = Static(id="setting-name", markup=False)
         self._pane = StreamPane(empty="No answer yet.")
+        self._fresh = True
 
     def body(self) -> Iterator[Widget]:
         """Yield the setting's name over its answers."""
@@ -322,11 +323,14 @@ class SettingScreen(Sheet[None]):
                 pane.begin("answer")
                 pane.append(f"{given.text}\n\n")
             pane.finish()
-        pane.action_start()
+        self._fresh = True
 
     def flush(self, now: float) -> None:
-        """Draw the text."""
+        """Draw the text, from its start."""
         self._pane.flush()
+        if self._fresh:
+            self._pane.scroll_to_start()
+            self._fresh = self._pane.follows
 
 
 def _said(number: int, end: StepEnded | None, accepted: bool | None) -> str:

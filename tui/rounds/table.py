@@ -122,7 +122,9 @@ class Table(Widget, can_focus=True):
     def _row_lines(self, row: Sequence[str]) -> list[str]:
         last = len(self._widths) - 1
         if last < 0 or not self._columns[last].grows:
-            return [self._line(row)]
+            # What is wrapped in a wide table stands below the figures in a narrow one.
+            below = row[-1] if self._columns and self._columns[-1].grows else ""
+            return [self._line(row), *(f"  {line}" for line in wrap(below, max(self._laid - 4, 4)))]
         wrapped = wrap(row[last], self._widths[last]) or [""]
         head = [*row[:last], wrapped[0]]
         blank = [""] * last

@@ -52,6 +52,7 @@ class Ballot(Vertical):
         self.head = Static(Content(f" {letter} "), markup=False)
         self.pane = StreamPane(empty="")
         self.pane.can_focus = False
+        self._begun = False
 
     def compose(self) -> Iterator[Widget]:
         """Yield the letter and the text."""
@@ -63,6 +64,13 @@ class Ballot(Vertical):
         self.pane.begin("answer")
         self.pane.append(self.answer.text)
         self.pane.finish()
+
+    def flush(self) -> None:
+        """Draw the answer, from its start."""
+        self.pane.flush()
+        if not self._begun:  # while the text fits, the pane follows its end, which may yet leave the view
+            self.pane.scroll_to_start()
+            self._begun = not self.pane.follows
 
     def name_it(self, word: str) -> None:
         """Say whose it is, and how it fared."""
@@ -159,7 +167,7 @@ class VoteScreen(Sheet[None]):
         if not self._voted:
             yield f"A…{self._ballots[-1].letter}", "is best"
         if sum(ballot.display for ballot in self._ballots) < len(self._ballots):
-            yield f"{self._ballots[self._at].letter}", f"{self._at + 1} of {len(self._ballots)}"
+            yield self._ballots[self._at].letter, f"{self._at + 1} of {len(self._ballots)}"
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Vote once."""
@@ -235,7 +243,7 @@ class VoteScreen(Sheet[None]):
         """Draw the answers."""
         for ballot in self._ballots:
             if ballot.display:
-                ballot.pane.flush()
+                ballot.flush()
 
     def action_done(self) -> None:
         """Close."""
