@@ -20,6 +20,8 @@ from tui.actions import Actions
 from tui.feed import Feed
 from tui.key_table import bindings, install, place_of
 from tui.keymap import load_keymap
+from tui.prompting import Prompting
+from tui.prompts import Prompt
 from tui.safe import SafeFilter, safe_line
 from tui.screens.dashboard import Dashboard
 from tui.theme_shelf import DEFAULT, ThemeShelf
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from tui.themes import Themes
     from tui.widgets.key_line import KeyLine
     from tui.widgets.leader_menu import LeaderMenu
+    from tui.widgets.prompt_area import PromptArea
     from tui.widgets.view_tabs import ViewTabs
 
 _STYLES = Path(__file__).parent.parent / "themes" / "stretto.tcss"
@@ -71,6 +74,7 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.feed = Feed(workspace.engine)
         self.dashboard = Dashboard(workspace, self.feed, keymap)
         self.actions = Actions(self, keymap)
+        self.prompting = Prompting(self)
         self.shelf = ThemeShelf(workspace.locations)
         self._wanted = tuple(models)
         screen = workspace.settings.screen
@@ -124,6 +128,7 @@ class StrettoApp(App[None], inherit_bindings=False):
         try:
             self._notice("opening")
             await self.workspace.open()
+            self.run_worker(self.prompting.recall(), name="history", description="history")
             models = self._wanted or await self.workspace.models.defaults()
         except StrettoError as error:
             self._notice(str(error))
@@ -188,6 +193,10 @@ class StrettoApp(App[None], inherit_bindings=False):
         elif self.focused is not None:
             await self.run_action(event.key.action, self.focused)
 
+    def on_prompt_area_sent(self, event: PromptArea.Sent) -> None:
+        """Send what was typed to the view on screen."""
+        self.prompting.send(self.dashboard.view, Prompt(event.text))
+
     def on_view_tabs_clicked(self, event: ViewTabs.Clicked) -> None:
         """Go to the view whose tab was clicked on."""
         self.dashboard.show(event.view)
@@ -203,6 +212,22 @@ class StrettoApp(App[None], inherit_bindings=False):
     def action_focus_prompt(self) -> None:
         """Put the cursor into the prompt."""
         self.dashboard.prompt.focus()
+
+    def action_editor(self) -> None:
+        """Write the prompt in $VISUAL or $EDITOR."""
+        self.prompting.edit()
+
+    def action_template(self) -> None:
+        """Fill in a template."""
+        self.prompting.choose_template()
+
+    def action_attach(self) -> None:
+        """Offer files for the prompt."""
+        self.prompting.attach()
+
+    def action_queue(self) -> None:
+        """Show the prompts that wait."""
+        self.prompting.show_queue()
 
     def action_show_help(self, wanted: str = "") -> None:
         """Show all keys, or those that fit ``wanted``."""
@@ -221,8 +246,8 @@ class StrettoApp(App[None], inherit_bindings=False):
         await self.shelf.keep(name)
 
     def action_stop(self) -> None:
-        """Stop the marked pane's answer."""
-        if not self.dashboard.view.stop():
+        """Close the files that are offered, else stop the marked pane's answer."""
+        if not self.dashboard.bar.files.refuse() and not self.dashboard.view.stop():
             self.dashboard.prompt.focus()
 
     def action_stop_all(self) -> None:

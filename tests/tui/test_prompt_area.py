@@ -164,13 +164,17 @@ async def test_it_takes_keys_while_answers_stream(tmp_path: Path) -> None:
         await at.until(lambda: not at.app.workspace.engine.runs)
 
 
-async def test_what_is_typed_with_the_focus_in_a_pane_reaches_the_line(tmp_path: Path) -> None:
+async def test_what_is_typed_with_the_focus_elsewhere_reaches_the_prompt_but_in_a_pane_single_keys_move(tmp_path: Path) -> None:
     async with PacedServer() as server, stage(tmp_path, server.base_url, "lab/a") as at:
         prompt, panes = at.app.dashboard.prompt, at.app.dashboard.compare.answers
         await at.until(lambda: len(panes) == 1)
-        panes[0].pane.focus()
-        await at.settle()
-        assert not prompt.has_focus
+        at.app.screen.set_focus(None)
         await at.press(*"Hi there")
         assert prompt.value == "Hi there"
         assert prompt.has_focus
+        panes[0].pane.focus()
+        await at.settle()
+        await at.press(*"jkG")
+        assert prompt.value == "Hi there"
+        await at.press("i", "!")
+        assert prompt.value == "Hi there!"

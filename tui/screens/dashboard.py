@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Static
 
 from tui.keys import character_of
-from tui.prompts import Prompt
 from tui.views.agents import AgentsView
 from tui.views.ask import AskView
 from tui.views.compare import CompareView
 from tui.views.waterfall import WaterfallView
 from tui.widgets.key_line import KeyLine
 from tui.widgets.leader_menu import LeaderMenu
-from tui.widgets.prompt_area import PromptArea
+from tui.widgets.prompt_bar import PromptBar
 from tui.widgets.status_line import StatusLine
 from tui.widgets.view_tabs import ViewTabs
 
@@ -50,8 +48,10 @@ class Dashboard(Screen[None]):
         self.view: View = self.compare
         """The view on screen."""
         self.status = StatusLine(workspace, lambda: len(self.view.queue))
-        self.prompt = PromptArea(placeholder=self.compare.placeholder)
+        self.bar = PromptBar(self.compare.placeholder)
+        self.prompt = self.bar.prompt
         self.leader = LeaderMenu()
+        self._queue_key = keymap.after_leader(keymap["prompt.queue"])
         self._tabs = ViewTabs()
         self._keys = KeyLine()
 
@@ -65,9 +65,8 @@ class Dashboard(Screen[None]):
         yield self._tabs
         with ContentSwitcher(initial="compare"):
             yield from self.views
-        with Horizontal(id="prompt"):
-            yield Static("›", id="mark", markup=False)
-            yield self.prompt
+        yield self.bar
+        yield self.bar.files
         yield self.status
         yield self._keys
         yield self.leader
@@ -82,9 +81,15 @@ class Dashboard(Screen[None]):
         self.view = next(view for view in self.views if view.id == name)
         self.query_one(ContentSwitcher).current = name
         self._hint()
+        self.bar.picks = self.view.takes_files
         self.prompt.focus()
         self._draw_tabs()
         self.view.entered()
+
+    def flush(self, now: float) -> None:
+        """Draw what changed since the last frame."""
+        self.view.flush(now)
+        self.bar.waiting.show(self.view.queue, self._queue_key)
 
     def _hint(self) -> None:
         mark, placeholder = self.view.hint()
@@ -127,8 +132,3 @@ class Dashboard(Screen[None]):
     def on_waterfall_left(self) -> None:
         """Go back to the prompt."""
         self.prompt.focus()
-
-    def on_prompt_area_sent(self, event: PromptArea.Sent) -> None:
-        """Give the text to the view on screen."""
-        event.stop()
-        self.view.submit(Prompt(event.text))

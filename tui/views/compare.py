@@ -35,6 +35,7 @@ class CompareView(RoundsView):
 
     title: ClassVar[str] = "Compare"
     placeholder: ClassVar[str] = "Ask every pane at once; Enter sends"
+    takes_files: ClassVar[bool] = True
 
     def __init__(self, workspace: Workspace, feed: Feed) -> None:
         super().__init__(workspace, feed)

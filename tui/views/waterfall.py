@@ -28,6 +28,7 @@ class WaterfallView(View):
 
     title: ClassVar[str] = "Waterfall"
     placeholder: ClassVar[str] = "Sent to Compare; here the arrows, + and - move through what ran"
+    takes_files: ClassVar[bool] = True
 
     def __init__(self, workspace: Workspace, feed: Feed, send: Callable[[Prompt], None]) -> None:
         super().__init__(workspace, feed)

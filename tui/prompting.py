@@ -1,0 +1,177 @@
+"""What happens to a prompt around its typing: history, files that go with it, the editor, templates, and the queue."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from textual.app import SuspendNotSupported
+
+from agents.errors import InputError, StrettoError
+from storage.errors import StoreError
+from tui.safe import safe_line
+
+if TYPE_CHECKING:
+    from agents.requests import Attachment
+    from agents.templates import Template
+    from tui.app import StrettoApp
+    from tui.prompts import Prompt
+    from tui.screens.template import Filling
+    from tui.views.view import View
+
+
+class _Sending(NamedTuple):
+    """A prompt on its way to a view, and the text in which files may be named."""
+
+    view: View
+    prompt: Prompt
+    named_in: str
+
+
+class Prompting:
+    """Does it for the one prompt of the dashboard."""
+
+    def __init__(self, app: StrettoApp) -> None:
+        self._app = app
+        self._sending: deque[_Sending] = deque()
+        self._told_unkept = False
+        self._editing = False
+
+    async def recall(self) -> None:
+        """Bring back what was sent in earlier sessions; what cannot be read is no reason to stop."""
+        workspace = self._app.workspace
+        try:
+            await workspace.open()
+            self._app.dashboard.prompt.earlier.load(await workspace.prompts.recent())
+        except (StoreError, StrettoError):
+            return  # the opening says why
+
+    def send(self, view: View, prompt: Prompt, named_in: str | None = None) -> None:
+        """Give a prompt to a view, with the files that ``named_in``, else its text, names; in the order they were sent."""
+        self._app.run_worker(self._keep(prompt.text), name="keep the prompt", description="history", exit_on_error=False)
+        text = prompt.text if named_in is None else named_in
+        takes_files = view.takes_files and "@" in text
+        if not takes_files and not self._sending:
+            view.submit(prompt)
+            return
+        self._sending.append(_Sending(view, prompt, text if takes_files else ""))
+        if len(self._sending) == 1:
+            self._app.run_worker(self._send_all(), name="send", description="files of prompts")
+
+    async def _send_all(self) -> None:
+        while self._sending:
+            view, prompt, named_in = self._sending[0]
+            try:
+                files = await self._files(named_in) if named_in else ()
+            except (StoreError, StrettoError) as error:
+                self._refuse(prompt.text, str(error))
+            else:
+                view.submit(prompt._replace(attachments=(*prompt.attachments, *files)))
+            self._sending.popleft()
+
+    async def _files(self, text: str) -> tuple[Attachment, ...]:
+        import asyncio
+
+        from agents.attachments import attach, named_files
+
+        names = await asyncio.to_thread(named_files, text)
+        if not names:
+            return ()
+        await self._app.workspace.open()
+        return await attach(names, self._app.workspace.attached)
+
+    def _refuse(self, text: str, reason: str) -> None:
+        """Say why a prompt was not sent, and give it back if nothing else was typed meanwhile."""
+        prompt = self._app.dashboard.prompt
+        if not prompt.value:
+            prompt.value = text
+        self._say(f"not sent: {reason}", "error")
+
+    async def _keep(self, text: str) -> None:
+        try:
+            await self._app.workspace.open()
+            await self._app.workspace.prompts.add(text, time.time())
+        except (StoreError, StrettoError) as error:
+            if not self._told_unkept:
+                self._told_unkept = True
+                self._say(f"prompts are not kept for the next session: {error}", "warning")
+
+    def _say(self, line: str, severity: str = "warning") -> None:
+        self._app.notify(safe_line(line, 300), severity="error" if severity == "error" else "warning", timeout=10, markup=False)
+
+    def edit(self) -> None:
+        """Write the prompt in the person's own editor."""
+        if not self._editing:
+            self._editing = True
+            self._app.run_worker(self._edit(), name="editor", description="editor")
+
+    async def _edit(self) -> None:
+        from tui.editor import edit, editor_command, interrupts_elsewhere
+
+        app, prompt = self._app, self._app.dashboard.prompt
+        try:
+            command = editor_command()
+            # Nothing is drawn while another program has the terminal; what streams meanwhile is drawn afterwards.
+            with app.suspend(), app.batch_update(), interrupts_elsewhere():
+                try:
+                    text = await edit(prompt.value, command)
+                except InputError as error:
+                    self._say(str(error), "error")
+                else:
+                    prompt.value = text
+        except InputError as error:
+            self._say(str(error), "error")
+        except SuspendNotSupported:
+            self._say("an editor needs a terminal of its own: it cannot be opened in the browser", "error")
+        finally:
+            self._editing = False
+        prompt.focus()
+
+    def attach(self) -> None:
+        """Begin a file's name in the prompt, which offers files."""
+        prompt = self._app.dashboard.prompt
+        prompt.focus()
+        before = prompt.document.get_line(prompt.cursor_location[0])[: prompt.cursor_location[1]]
+        prompt.type("@" if not before or before[-1].isspace() else " @")
+
+    def choose_template(self) -> None:
+        """Choose a template, fill it in, and send it or put it into the prompt."""
+        from tui.screens.template import TemplateList
+
+        self._app.push_screen(TemplateList(self._app.workspace.locations.templates), self._fill_in)
+
+    def _fill_in(self, template: Template | None) -> None:
+        if template is not None:
+            from tui.screens.template import TemplateForm
+
+            self._app.push_screen(TemplateForm(template, self._app.dashboard.prompt.value), self._filled)
+
+    def _filled(self, filling: Filling | None) -> None:
+        if filling is None:
+            return
+        prompt = self._app.dashboard.prompt
+        if not filling.send:
+            prompt.value = filling.prompt.text
+            return
+        prompt.value = ""
+        prompt.earlier.add(filling.prompt.text)
+        self.send(self._app.dashboard.view, filling.prompt, filling.given)
+
+    def show_queue(self) -> None:
+        """Show what waits, to change and to drop."""
+        from tui.screens.queue import QueueScreen
+
+        view = self._app.dashboard.view
+        if view.queue:
+            self._app.push_screen(QueueScreen(view.queue), self._take_back)
+        else:
+            self._app.notify("No prompt waits here.", timeout=3, markup=False)
+
+    def _take_back(self, text: str | None) -> None:
+        if text is not None:
+            prompt = self._app.dashboard.prompt
+            if draft := prompt.value.strip():
+                prompt.earlier.add(draft)
+            prompt.value = text
+            prompt.focus()

@@ -1,0 +1,150 @@
+"""Files below the working folder, offered over the prompt while a name behind an @ is typed there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+
+from agents.browse import Listing, list_files, rank
+from tui.safe import safe_line
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.document._document import Location
+
+    from tui.widgets.prompt_area import PromptArea
+
+MOST_SHOWN: Final = 8
+_LONGEST_NAME: Final = 300
+"""Characters before the cursor in which an @ is looked for."""
+_FRESH: Final = 10.0
+"""Seconds a listing is used for."""
+_TYPED = re.compile(r"""(?:^|[\s(\[{])@(?P<name>"[^"]*|[^\s"]*)$""")
+
+
+class FilePicker(Widget):
+    """Follows the word before the prompt's cursor; it takes the keys that choose while it has something to choose from."""
+
+    ALLOW_SELECT = False
+
+    class Chosen(Message):
+        """A file was chosen; the prompt holds its name."""
+
+    def __init__(self, prompt: PromptArea) -> None:
+        super().__init__(id="files")
+        self.display = False
+        self._prompt = prompt
+        self._begin: Location = (0, 0)
+        self._refused: Location | None = None
+        """Where the @ stands that a person does not want to be asked about."""
+        self._query: str | None = None
+        self._found: list[str] = []
+        self._marked = 0
+        self._listing: Listing | None = None
+        self._listed = 0.0
+
+    def look(self) -> None:
+        """Look at what stands before the cursor, and open, narrow or close."""
+        row, column = self._prompt.cursor_location
+        line = self._prompt.document.get_line(row)[max(column - _LONGEST_NAME, 0) : column]
+        match = _TYPED.search(line)
+        if match is None:
+            self._refused = None
+            self.close()
+            return
+        self._begin = (row, column - len(match["name"]) - 1)
+        if self._begin == self._refused:
+            return
+        query = match["name"].removeprefix('"')
+        if query != self._query:
+            self._query = query
+            self.run_worker(self._search(query), name="files", description="files", exclusive=True, exit_on_error=False)
+
+    async def _search(self, query: str) -> None:
+        now = time.monotonic()
+        if self._listing is None or now - self._listed > _FRESH:
+            self._listing = await asyncio.to_thread(list_files, str(Path.cwd()))
+            self._listed = time.monotonic()
+        found = await asyncio.to_thread(rank, query, self._listing.paths, MOST_SHOWN)
+        if query == self._query:
+            self._found, self._marked = found, 0
+            self._show()
+
+    def _show(self) -> None:
+        self.display = bool(self._found)
+        self._prompt.over = self if self.display else None
+        if self.display:
+            rows = len(self._found)
+            width = min(max(map(cell_len, map(_shown, self._found))) + 4, max(self.screen.size.width - 2, 10))
+            region = self._prompt.region
+            x = min(region.x + self._column(), self.screen.size.width - width)
+            self.styles.width, self.styles.height = width, rows
+            self.styles.offset = (max(x, 0), max(region.y - rows, 0))
+            self.refresh()
+
+    def _column(self) -> int:
+        return self._prompt.wrapped_document.location_to_offset(self._begin).x
+
+    def render(self) -> Content:
+        """Draw the files; the marked one also has a sign."""
+        width = self.size.width
+        lines = []
+        for index, path in enumerate(self._found):
+            marked = index == self._marked
+            text = f"{'›' if marked else ' '} {_shown(path)}"
+            line = Content(text).truncate(width, ellipsis=True).pad_right(max(width - cell_len(text), 0))
+            lines.append(line.stylize("reverse") if marked else line)
+        return Content("\n").join(lines)
+
+    def take(self, key: str) -> bool:
+        """Move by the arrows, choose by Enter or Tab; a name that is typed whole is left to Enter's usual work."""
+        if key in {"up", "down"}:
+            self._marked = (self._marked + (1 if key == "down" else -1)) % len(self._found)
+            self.refresh()
+            return True
+        if key not in {"enter", "tab"}:
+            return False
+        if key == "enter" and self._query == self._found[self._marked]:
+            self.close()
+            return False
+        self._choose(self._found[self._marked])
+        return True
+
+    def _choose(self, path: str) -> None:
+        self.close()
+        name = f'@"{path}" ' if any(char.isspace() for char in path) else f"@{path} "
+        self._prompt.replace(name, self._begin, self._prompt.cursor_location, maintain_selection_offset=False)
+        self._refused = self._begin
+        self._prompt.focus()
+
+    def close(self) -> bool:
+        """Close; return whether it was open."""
+        was_open = bool(self.display)
+        self.display = False
+        self._query = None
+        self._prompt.over = None
+        return was_open
+
+    def refuse(self) -> bool:
+        """Close, and stay closed for this @; return whether it was open."""
+        if self.display:
+            self._refused = self._begin
+        return self.close()
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose what is clicked on."""
+        event.stop()
+        if event.y < len(self._found):
+            self._choose(self._found[event.y])
+
+
+def _shown(path: str) -> str:
+    return safe_line(path, 120)
