@@ -224,7 +224,6 @@ async def test_places_that_cannot_be_added_are_told_and_the_app_lives(tmp_path: 
         "'an open quotation",
         "x" * 3000,
         "http://[::1",
-        "\x00",
         "/proc/self/environ",
     )
     async with stage(tmp_path, server.base_url, "lab/fast") as at:
