@@ -89,8 +89,8 @@ class Laid:
         return self._pieces.get(row.start, ())
 
     @classmethod
-    def of(cls, shaped: Shaped, tail: str, width: int) -> Laid:
-        """Lay a shaped block; ``tail`` is the line ends that stand after it."""
+    def of(cls, shaped: Shaped, width: int, *, ends: bool) -> Laid:
+        """Lay a shaped block; ``ends`` tells whether its last line does."""
         text, starts, kinds, hangs = shaped.text, array("I"), bytearray(), list[str]()
         start = 0
         lines: Sequence[Line] = shaped.lines
@@ -108,12 +108,7 @@ class Laid:
             hangs.append("")
             hangs.extend([hang] * (rows - 1))
             start = end + 1
-        text += tail
-        if len(tail) > 1:
-            starts.append(len(text) - 1)
-            kinds.append(PLAIN)
-            hangs.append("")
-        laid = cls(text, starts, kinds)
+        laid = cls(f"{text}\n" if ends else text, starts, kinds)
         laid.shaped = True
         laid.spans, laid.links, laid._hangs = shaped.spans, shaped.links, hangs
         return laid
@@ -173,8 +168,7 @@ class Block:
         from tui.markdown.shape import shape
 
         source = self.text
-        tail = source[len(source.rstrip(" \t\n")) :].count("\n")
-        return Laid.of(shape(source, self.state, width), "\n" * min(tail, 2), width)
+        return Laid.of(shape(source, self.state, width), width, ends=source.endswith("\n"))
 
 
 class Sums:
@@ -189,9 +183,13 @@ class Sums:
 
     def append(self, value: int) -> None:
         """Add a number at the end."""
-        index = len(self._tree)
-        low = index - (index & -index)
-        self._tree.append(self.before(index - 1) - self.before(low) + value)
+        tree = self._tree
+        index = len(tree)
+        low, below = index - (index & -index), index - 1
+        while below > low:
+            value += tree[below]
+            below &= below - 1
+        tree.append(value)
 
     def add(self, index: int, by: int) -> None:
         """Change number ``index`` by ``by``."""

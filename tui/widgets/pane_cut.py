@@ -8,11 +8,10 @@ What streams in at a model's pace is cut block by block by :mod:`tui.markdown.bl
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from tui.markdown.blocks import State
-from tui.markdown.lines import FENCE, PARAGRAPH, TABLE
+from tui.markdown.lines import FENCE, PARAGRAPH, TAB, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +21,7 @@ PIECE: Final = 2048
 
 _LEAST: Final = PIECE // 4
 _MOST: Final = 2 * PIECE
-_FENCE: Final = re.compile(r"^ {0,3}(?:(`{3,})([^`\n]*)|(~{3,})(.*))$", re.MULTILINE)
+_OPENING: Final = re.compile(r"(`{3,})([^`\n]*)$|(~{3,})(.*)$", re.MULTILINE)
 _ITEM: Final = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]+\S")
 _JOINED: Final = re.compile("[\u0300-\u036f\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 
@@ -53,19 +52,18 @@ if TYPE_CHECKING:
 def _cut_block(text: str, start: int, state: State) -> tuple[int, State]:
     limit = start + PIECE
     if state.fence:
-        closed = _closing(state.fence).search(text, start, limit)
-        return (_after_blank(text, closed.end()), State()) if closed else _cut_line(text, start, state)
+        closed = _closing(text, start, limit, state.fence)
+        return (_after_blank(text, closed), State()) if closed else _cut_line(text, start, state)
     at = start
-    if text.find("```", start, limit) >= 0 or text.find("~~~", start, limit) >= 0:
-        while (fence := _FENCE.search(text, at, limit)) is not None:
-            marker = fence[1] or fence[3]
-            closed = _closing(marker).search(text, min(fence.end() + 1, limit), limit)
-            if closed is not None:
-                at = closed.end()
-            elif fence.start() - start >= _LEAST:
-                return fence.start(), State()
-            else:
-                return _cut_line(text, start, State(FENCE, fence=marker, info=(fence[2] or fence[4] or "").strip()))
+    while (fence := _opening(text, at, limit)) is not None:
+        marker = fence[1] or fence[3]
+        closed = _closing(text, fence.end() + 1, limit, marker)
+        if closed:
+            at = closed
+        elif fence.start() - start >= _LEAST:
+            return _line_start(text, fence.start()), State()
+        else:
+            return _cut_line(text, start, State(FENCE, fence=marker, info=(fence[2] or fence[4] or "").strip()))
     end = _blank(text, max(at, start + _LEAST), limit)
     if not end and at - start >= _LEAST:
         end = _after_blank(text, at)
@@ -120,6 +118,33 @@ def _after_blank(text: str, at: int) -> int:
     return at
 
 
-@lru_cache(64)
-def _closing(marker: str) -> re.Pattern[str]:
-    return re.compile(rf"^ {{0,3}}{re.escape(marker[0])}{{{len(marker)},}}[ \t]*$", re.MULTILINE)
+def _line_start(text: str, at: int) -> int:
+    return text.rfind("\n", 0, at) + 1
+
+
+def _at_margin(text: str, start: int, limit: int, marker: str) -> Iterator[int]:
+    """Yield where ``marker`` stands at the start of a line, but for up to three spaces."""
+    at = text.find(marker, start, limit)
+    while at >= 0:
+        line = _line_start(text, at)
+        if at - line < TAB and line >= start and not text[line:at].strip(" "):
+            yield at
+        at = text.find(marker, at + len(marker), limit)
+
+
+def _opening(text: str, start: int, limit: int) -> re.Match[str] | None:
+    """Return the marker and the language of the first fence that is opened, None for none."""
+    first = min(next(_at_margin(text, start, limit, "```"), limit), next(_at_margin(text, start, limit, "~~~"), limit))
+    if first >= limit:
+        return None
+    return _OPENING.match(text, first) or _opening(text, text.find("\n", first, limit) + 1 or limit, limit)
+
+
+def _closing(text: str, start: int, limit: int, marker: str) -> int:
+    """Return where the line ends that closes a fence; 0 for none."""
+    for at in _at_margin(text, start, limit, marker):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        if not text[at:end].rstrip(" \t").strip(marker[0]):
+            return end
+    return 0

@@ -149,7 +149,7 @@ class PaneView:
         rest = len(self._backlog) - self._taken
         if rest > _MUCH:
             raw = self._backlog[self._taken : self._taken + _MUCH_SLICE]
-            self.doc.append_much(safe_text(raw))
+            self.doc.append_much(safe_text(raw), more=rest > len(raw))
         else:
             raw = self._backlog[self._taken : self._taken + _SLICE]
             text = safe_text(raw)
