@@ -8,6 +8,7 @@ is shaped. Blocks that are too large are cut within, and what the next piece goe
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import Final, NamedTuple
 
 from tui.markdown.lines import (
@@ -67,7 +68,9 @@ class BlockSplitter:
     def __init__(self, state: State = State()) -> None:  # noqa: B008  # immutable
         self.state = state
         """What the text since the last cut begins with."""
-        self._ends: list[tuple[int, State]] = []
+        self._ends: deque[tuple[int, State]] = deque()
+        self._taken = 0
+        """Characters that were cut; ends count from the very first one."""
         self._open = state
         """The block that is open, as a piece that would be cut from it now goes on with it."""
         self._before = State()
@@ -108,28 +111,28 @@ class BlockSplitter:
             self._line(text, newline)
         self._searched = len(text)
         self._growing(text)
-        return [end for end, _ in self._ends]
+        return [end - self._taken for end, _ in self._ends]
 
     def finish(self, text: str) -> list[int]:
         """Return the ends in ``text`` when nothing follows any more, so that its last line is complete, too."""
         self.feed(text)
         if self._at < len(text):
             self._line(text, len(text))
-        return [end for end, _ in self._ends if end < len(text)]
+        return [end - self._taken for end, _ in self._ends if end - self._taken < len(text)]
 
     def cut(self, offset: int) -> None:
         """Take note that the text before ``offset``, an end :meth:`feed` told, was taken away. Ends count from there now.
 
         Read :attr:`state` before: it is the state of the piece that is taken away.
         """
-        for index, (end, state) in enumerate(self._ends):
-            if end == offset:
-                self.state = state
-                self._ends = [(later - offset, kept) for later, kept in self._ends[index + 1 :]]
-                break
-        else:
+        place = self._taken + offset
+        while self._ends and self._ends[0][0] < place:
+            self._ends.popleft()
+        if not self._ends or self._ends[0][0] > place:
             message = f"no block ends at {offset}"
             raise ValueError(message)
+        self.state = self._ends.popleft()[1]
+        self._taken = place
         self._start -= offset
         self._at -= offset
         self._searched -= offset
@@ -269,7 +272,7 @@ class BlockSplitter:
 
     def _end(self, at: int) -> None:
         """The open block ends at ``at``."""
-        self._ends.append((at, State()))
+        self._ends.append((self._taken + at, State()))
         self._start = at
         self._start_line = self._line_number - (at < self._at)
         self._open = State()
@@ -291,7 +294,7 @@ class BlockSplitter:
                 self._open = self._open._replace(head=state.head)
             if state.kind == LIST and cut == self._item and not within:
                 state = State()
-            self._ends.append((cut, state._replace(within=within)))
+            self._ends.append((self._taken + cut, state._replace(within=within)))
             self._start = cut
 
 

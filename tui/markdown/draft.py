@@ -152,6 +152,8 @@ class Draft:
 
     def place(self, cell: Cell, start: int, end: int) -> None:
         """Add the characters ``start`` to ``end`` of ``cell``, with what they have of its spans and links."""
+        if start == end:
+            return
         shift = self._size - start
         for first, last, style in cell.spans:
             if first < end and last > start:

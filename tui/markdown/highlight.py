@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MOST_TOKENS: Final = 3000
 """Tokens of a piece that get a colour: about 10 ms."""
-_LONGEST_LINE: Final = 1000
+_LONGEST_LINE: Final = 500
 """Characters of a line that a lexer gets to see: some are quadratic in them."""
 _LANGUAGE: Final = re.compile(r"[\w+#.\-]+")
 _NAMES: Final = (
@@ -117,10 +117,10 @@ def _marks(tokens: Iterable[tuple[int, object, str]]) -> Iterator[Span]:
         if found == style and at == end:
             end = at + len(text)
             continue
-        if style:
+        if style and end > start:
             yield Span(start, end, style)
         start, end, style = at, at + len(text), found
-    if style:
+    if style and end > start:
         yield Span(start, end, style)
 
 
@@ -136,7 +136,7 @@ def lines_of(code: str, language: str) -> Iterator[tuple[str, list[Span]]]:
         end = start + len(line)
         here: list[Span] = []
         while span is not None and span.start < end:
-            if span.end > start:
+            if span.end > start and end > start:
                 here.append(Span(max(span.start, start) - start, min(span.end, end) - start, span.style))
             if span.end > end:
                 break

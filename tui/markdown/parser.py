@@ -17,6 +17,8 @@ _DEEPEST: Final = 60
 _MARKS: Final = re.compile(r"[*_`~!<&\\]")
 _MOST_MARKS: Final = 1000
 _MOST_BRACKETS: Final = 300
+_MOST_UNCLOSED: Final = 20
+_MOST_PICTURES: Final = 20
 _MOST_CELLS: Final = 800
 _DEEP: Final = re.compile(r"^[ \t]*(?:(?:>|[-+*]|\d{1,9}[.)])[ \t]*){13}|^[ \t>]{36}", re.MULTILINE)
 _DELIMITERS: Final = re.compile(r"^[ \t>]*\|?[ \t]*:?-+:?[ \t]*\|", re.MULTILINE)
@@ -49,7 +51,8 @@ def is_dear(source: str) -> bool:
     The parser is quadratic in brackets, fills up the rows of a table with empty cells, and drops what is nested too deeply.
     """
     return (
-        source.count("[") > _MOST_BRACKETS
+        source.count("[") > min(_MOST_BRACKETS, source.count("]") + _MOST_UNCLOSED)
+        or source.count("![") > _MOST_PICTURES
         or len(_MARKS.findall(source)) > _MOST_MARKS
         or _DEEP.search(source) is not None
         or ("|" in source and _DELIMITERS.search(source) is not None and _cells(source) > _MOST_CELLS)

@@ -124,10 +124,11 @@ class _Painter:
 
     # Pieces of blocks that were cut
 
-    def code_piece(self, source: str, fence: str, info: str) -> str:
+    def code_piece(self, source: str, fence: str, info: str, *, nested: bool = False) -> str:
         """Draw code up to the end of its fence, and return the text after that."""
         lines = source.split("\n")
-        closing = next((index for index, line in enumerate(lines) if kinds.is_closing(line, fence)), -1)
+        closers = (index for index, line in enumerate(lines) if kinds.is_closing(line, fence))
+        closing = next((index for index in closers if nested or kinds.indent_of(lines[index]) < kinds.TAB), -1)
         if closing < 0:
             self._code("\n".join(lines[:-1] if lines[-1] == "" else lines), info)
             return ""
@@ -151,7 +152,7 @@ class _Painter:
         body = "\n".join(inner)
         self.draft.contain("", " " * state.indent, used=True)
         if state.fence:
-            body = self.code_piece(body, state.fence, state.info)
+            body = self.code_piece(body, state.fence, state.info, nested=True)
         elif state.within:
             first, _, body = body.partition("\n")
             self.draft.begin()
@@ -178,10 +179,11 @@ class _Painter:
             _draw_source(self.draft, rest)
             return
         table = _table_of(parse_blocks(whole))
-        if table is None:
+        natural = _widths_of(state.head)
+        if table is None or len(natural) != len(table.aligns):
             self.blocks(rest)
         else:
-            draw_table(self.draft, table, _widths_of(state.head), self._width, goes_on=True)
+            draw_table(self.draft, table, natural, self._width, goes_on=True)
 
     def quote_piece(self, body: str) -> None:
         """Draw a piece that begins within a line of a quote."""
@@ -210,8 +212,9 @@ class _Painter:
                 self._code(token.content.removesuffix("\n"), token.info)
             elif name == "hr":
                 self._gap(token)
+                room = self._width - self.draft.inset
                 self.draft.begin(RULE, NEVER)
-                self.draft.put("─" * min(self._width, _WIDEST_RULE), "rule")
+                self.draft.put("─" * max(min(room, _WIDEST_RULE), 1), "rule")
             elif name == "table_open":
                 self._gap(token)
                 skip = next(at for at in range(index, len(tokens)) if tokens[at].type == "table_close") + 1
