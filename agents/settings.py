@@ -74,8 +74,8 @@ class Screen(_Table, frozen=True, kw_only=True):
     """How often streaming panes are redrawn each second."""
     reduced_motion: bool = False
     """Nothing glides or blinks, and panes are redrawn four times a second at most."""
-    reduced_motion: bool = False
-    """Nothing glides or scrolls by itself; what must move does so in steps."""
+    markdown: bool = True
+    """Show complete blocks of answers as Markdown."""
 
 
 class LibrarySettings(_Table, frozen=True, kw_only=True):

@@ -57,6 +57,12 @@ def _commands() -> type[Provider]:
     return Commands
 
 
+def _warm_markdown() -> None:
+    from tui.markdown.shape import warm
+
+    warm()
+
+
 class StrettoApp(App[None], inherit_bindings=False):
     """The dashboard's app."""
 
@@ -107,6 +113,11 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.run_worker(self.shelf.watch(self._themes_changed), name="themes", description="themes")
         self.call_after_refresh(lambda: self.run_worker(self._open(), name="open"))
 
+    @property
+    def markdown(self) -> bool:
+        """Whether complete blocks of answers are shown as Markdown."""
+        return self.workspace.settings.screen.markdown
+
     def _warn(self, line: str) -> None:
         self.notify(safe_line(line, 300), severity="warning", timeout=15, markup=False)
 
@@ -146,6 +157,7 @@ class StrettoApp(App[None], inherit_bindings=False):
         dashboard.compare.set_models(models)
         dashboard.ask.set_model(models[0])
         dashboard.agents.set_model(models[0])
+        await asyncio.to_thread(_warm_markdown)
         for model in known:
             try:
                 await self.workspace.models.warm(model, self._notice)

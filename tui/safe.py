@@ -77,11 +77,9 @@ def safe_text(text: str) -> str:
     Other controls become their pictures or U+FFFD, bidirectional controls U+FFFD, other line ends ``\\n``; carriage returns and
     invisible characters are dropped. U+200C and U+200D stay: Persian and emoji need them.
     """
-    if text.isascii():  # sixteen times as quick as looking for each character
-        unsafe = len(text.encode().translate(None, _ASCII_UNSAFE)) != len(text)
-    else:
-        unsafe = _UNSAFE.search(text) is not None
-    return text.translate(_TABLE) if unsafe else text
+    if text.isascii() and len(text.encode().translate(None, _ASCII_UNSAFE)) == len(text):
+        return text  # told in a sixteenth of the time that looking for each character takes
+    return text.translate(_TABLE) if _UNSAFE.search(text) else text
 
 
 def safe_cells(text: str) -> str:

@@ -44,9 +44,9 @@ class StreamPane(DrawnPane, can_focus=True):
         & > .stream-pane--thumb { color: $text-muted; }
         & > .stream-pane--citation { color: $text-accent; text-style: underline; }
         & > .stream-pane--citation-marked { color: $text-accent; text-style: bold reverse; }
-        & > .stream-pane--match { text-style: underline reverse; }
-        & > .stream-pane--match-current { color: $text-warning; text-style: bold reverse; }
-        & > .stream-pane--selection { text-style: reverse; }
+        & > .stream-pane--match { background: $warning-muted; color: $text-warning; text-style: underline; }
+        & > .stream-pane--match-current { background: $warning; color: $background; text-style: bold underline; }
+        & > .stream-pane--selection { background: $foreground; color: $background; }
         & > .stream-pane--md-heading1 { text-style: bold underline; color: $text-primary; }
         & > .stream-pane--md-heading2 { text-style: bold; color: $text-primary; }
         & > .stream-pane--md-heading3 { text-style: bold italic; color: $text-primary; }
