@@ -1,0 +1,1 @@
+"""The dashboard in a browser: who may open it, the page, and one process for each that does."""
