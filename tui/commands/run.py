@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from agents.errors import InputError
-from tui.commands import arguments, contests
+from tui.commands import arguments, contests, templates
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +30,8 @@ EXAMPLES = """\
   stretto run "Explain tides." -m a/x -m b/y --judge b/z --criteria "clear to a child"
   stretto run "Explain tides." -m a/x -m b/y --merge b/z
   stretto run "Write a limerick." --sweep temperature=0,0.5,1 --repeat 5
+  git diff | stretto run -t review -p tone=kind
+  stretto run "What is in this picture?" -a photo.png -m openai/gpt-4.1-mini
   stretto run "Hello" --json | jq -r 'select(.event == "text").text'"""
 
 
@@ -43,6 +45,7 @@ def configure(parser: arguments.CommandParser) -> None:
     arguments.add_sampling(parser)
     arguments.add_json(parser)
     contests.configure(parser)
+    templates.add_arguments(parser)
 
 
 def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
@@ -55,6 +58,7 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     settings, locations = load(arguments.flags(args))
     terminal = Terminal()
     prompt = read_prompt(args.prompt, terminal)
+    settings, prompt = templates.fill_in(args, settings, locations, prompt, terminal)
     if not prompt:
         parser.error("there is no prompt; give one as an argument or on standard input")
     work = _work(kind)
@@ -85,7 +89,7 @@ async def _run(session: Session, prompt: str, args: argparse.Namespace) -> int:
 
     models = await session.models(args)
     system = session.settings.defaults.system
-    messages = ((Message("system", system),) if system else ()) + (Message("user", prompt),)
+    messages = ((Message("system", system),) if system else ()) + (await session.message(prompt, args),)
     request = Chat(lanes=tuple(Lane(model=ref, messages=messages) for ref in models), use_cache=session.settings.defaults.cache)
     answers = Answers(session.terminal, [str(ref) if len(models) > 1 else ref.name for ref in models], printing=not args.json)
     end = await session.follow(request, answers.show, json=args.json)

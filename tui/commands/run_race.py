@@ -19,7 +19,7 @@ async def race(session: Session, prompt: str, args: argparse.Namespace) -> int:
     """Let the models race and return the exit code: 1 when no answer was acceptable."""
     from agents.errors import InputError
     from agents.models.discovery import check_embedded
-    from agents.requests import Accept, Lane, Message, Race
+    from agents.requests import Accept, Lane, Race
     from tui.commands.contests import accept, distinct
 
     tests = accept(args) or Accept()
@@ -30,7 +30,7 @@ async def race(session: Session, prompt: str, args: argparse.Namespace) -> int:
         raise InputError("a race needs several models, and only one is configured: give -m more than once")
     names = distinct(models)
     system = session.settings.defaults.system
-    messages = (Message("user", prompt),)
+    messages = (await session.message(prompt, args),)
     lanes = tuple(Lane(model=ref, messages=messages, system=system, label=name) for ref, name in zip(models, names, strict=True))
     collected = Collected(session.terminal, names, "racing")
     won: Won | None = None

@@ -83,11 +83,11 @@ async def merge(session: Session, prompt: str, args: argparse.Namespace) -> int:
 
 async def _chat(session: Session, prompt: str, args: argparse.Namespace) -> tuple[Chat, list[str]]:
     """Return the turn that asks every model, and the models' names."""
-    from agents.requests import Chat, Lane, Message
+    from agents.requests import Chat, Lane
 
     models = await session.models(args, several=True)
     names = distinct(models)
-    messages, system = (Message("user", prompt),), session.settings.defaults.system
+    messages, system = (await session.message(prompt, args),), session.settings.defaults.system
     lanes = tuple(Lane(model=ref, messages=messages, system=system, label=name) for ref, name in zip(models, names, strict=True))
     return Chat(lanes=lanes, use_cache=session.settings.defaults.cache), names
 

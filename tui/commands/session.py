@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
-    from agents.requests import ModelRef, Request
+    from agents.requests import Message, ModelRef, Request
     from agents.runs import Run
     from agents.settings import Locations, Settings
     from agents.stream import Subscription
@@ -119,6 +119,13 @@ class Session:
         if line is not None:
             self.terminal.complain(line)
 
+    async def message(self, prompt: str, args: argparse.Namespace) -> Message:
+        """Return the person's message: the prompt and its files. Raises :class:`InputError` for one that cannot go with it."""
+        from agents.attachments import attach
+        from agents.requests import Message
+
+        return Message("user", prompt, await attach(args.files, self.workspace.attached) if args.files else ())
+
     async def model(self, args: argparse.Namespace) -> ModelRef:
         """Return the one model a command works with."""
         if len(args.models) > 1:
@@ -199,7 +206,7 @@ async def _more(reader: Subscription, within: float | None) -> bool:
 
 
 def _complete(ref: ModelRef, args: argparse.Namespace, *, named: bool) -> ModelRef:
-    given = {key: getattr(args, key, None) for key in ("max_tokens", "temperature")}
+    given = {key: getattr(args, key, None) for key in ("max_tokens", "temperature", "top_p", "seed")}
     wins = {key: value for key, value in given.items() if value is not None and (not named or getattr(ref.params, key) is None)}
     return msgspec.structs.replace(ref, params=msgspec.structs.replace(ref.params, **wins))
 

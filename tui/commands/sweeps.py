@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from agents.compare.accept import Acceptance
     from agents.compare.stats import Figures, Mean, Share
-    from agents.requests import Lane, ModelRef
+    from agents.requests import Lane, Message, ModelRef
     from tui.commands.session import Session
 
 _NONE = "–"
@@ -26,7 +26,7 @@ async def sweep(session: Session, prompt: str, args: argparse.Namespace) -> int:
     from tui.commands.contests import accept
 
     tests = accept(args)
-    lanes = _lanes(session, await session.models(args), prompt, args)
+    lanes = _lanes(session, await session.models(args), await session.message(prompt, args), args)
     async with Acceptance(tests or Accept()) as acceptance:
         # Before anything is asked: a rule that cannot be used must cost nothing.
         await acceptance.prepare()
@@ -39,9 +39,8 @@ async def sweep(session: Session, prompt: str, args: argparse.Namespace) -> int:
     return session.conclude(end, told=collected.failed) or int(collected.failed)
 
 
-def _lanes(session: Session, models: Sequence[ModelRef], prompt: str, args: argparse.Namespace) -> tuple[Lane, ...]:
+def _lanes(session: Session, models: Sequence[ModelRef], message: Message, args: argparse.Namespace) -> tuple[Lane, ...]:
     from agents.compare.sweep import MOST, expand
-    from agents.requests import Message
     from tui.commands.contests import grid
 
     axes = grid(args)
@@ -49,7 +48,7 @@ def _lanes(session: Session, models: Sequence[ModelRef], prompt: str, args: argp
         for axis in axes:
             if getattr(ref.params, axis, None) is not None:
                 raise InputError(f"{ref} sets {axis}, which the sweep varies: leave it out of one of them")
-    messages, system = (Message("user", prompt),), session.settings.defaults.system
+    messages, system = (message,), session.settings.defaults.system
     lanes = tuple(lane for ref in models for lane in expand(ref, messages, axes, args.repeat or 1, system=system))
     if len(lanes) > MOST:
         raise InputError(f"a sweep may have from 1 to {MOST:,} answers, not {len(lanes):,}")
