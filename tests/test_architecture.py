@@ -13,7 +13,19 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ("tui", "agents", "storage", "themes")
-HEAVY = {"httpx2", "numpy", "openai", "pynvml", "pypdf", "safetensors", "tokenizers", "trafilatura", "wordllama", "xllamacpp"}
+HEAVY = {
+    "httpx2",
+    "jsonschema",
+    "numpy",
+    "openai",
+    "pynvml",
+    "pypdf",
+    "safetensors",
+    "tokenizers",
+    "trafilatura",
+    "wordllama",
+    "xllamacpp",
+}
 LONGEST = 400
 PRINTERS = (Path("tui/commands"), Path("tui/terminal"), Path("tui/terminal.py"))
 

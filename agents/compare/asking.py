@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agents.runs import Step
 
 _LOOKED_AT: Final = 100_000
-"""Characters of a reply that are searched for JSON."""
+"""Characters of a reply that are searched for JSON, the last ones: what a model thought aloud comes first."""
 _TRIES: Final = 64
 """Places where an object may begin that are tried."""
 
@@ -35,8 +35,11 @@ async def ask_in_shape(models: Models, step: Step, call: ModelCall) -> Answer:
 
 
 def objects(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects that stand in ``text``, outermost ones only, whatever stands around them."""
-    text = text[:_LOOKED_AT]
+    """Yield the JSON objects that stand in ``text``, outermost ones only, whatever stands around them.
+
+    Hostile text takes up to a tenth of a second: read it on a thread.
+    """
+    text = text[-_LOOKED_AT:]
     decoder = json.JSONDecoder()
     at = text.find("{")
     for _ in range(_TRIES):

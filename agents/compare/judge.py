@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from agents.compare.asking import ask_in_shape, objects, steady
-from agents.compare.quoting import Fence, quotes
+from agents.compare.quoting import Fence, fitted
 from agents.compare.scores import LETTERS, Given, read_scores
 from agents.errors import InputError, StrettoError
 from agents.events import Score
@@ -53,14 +53,14 @@ async def judge(run: Run, models: Models) -> None:
     orders = [order, order[::-1]] if 1 < len(order) <= TWICE_UP_TO else [order]
     with run.step("group", "judge") as step:
         step.start()
-        texts = quotes(step, models.settings, request.model, candidates)
+        shown = fitted(step, models.settings, request.model, candidates)
         if len(orders) > 1:
             step.log("asked twice, with the order reversed, and averaged")
         rounds: list[dict[int, Given] | StrettoError] = []
         async with asyncio.TaskGroup() as group:
             for number, each in enumerate(orders, 1):
                 child = run.step("model", f"scores {number}", parent=step, lane=str(request.model))
-                group.create_task(_round(child, models, request, texts, each, rounds), name=child.id)
+                group.create_task(_round(child, models, request, shown, each, rounds), name=child.id)
         scored = [each for each in rounds if not isinstance(each, StrettoError)]
         if not scored:
             unread = StrettoError(f"{request.model.name} gave no scores that can be read: judge with a larger model")
@@ -74,7 +74,7 @@ async def _round(
     step: Step,
     models: Models,
     request: Judge,
-    texts: Sequence[str],
+    shown: Sequence[Candidate],
     order: Sequence[int],
     rounds: list[dict[int, Given] | StrettoError],
 ) -> None:
@@ -82,14 +82,14 @@ async def _round(
     letters = LETTERS[: len(order)]
     call = ModelCall(
         model=steady(request.model, 1024 + 128 * len(order)),
-        messages=_messages(request, texts, order),
+        messages=_messages(request.criteria, shown, order),
         schema=_scores_schema(letters),
         use_cache=request.use_cache,
     )
     try:
         with step:
             answer = await ask_in_shape(models, step, call)
-            scores = read_scores(answer.text, letters)
+            scores = await asyncio.to_thread(read_scores, answer.text, letters)
             if scores is None:
                 step.log("no scores could be read in it")
             else:
@@ -109,17 +109,16 @@ def _averaged(candidates: Sequence[Candidate], rounds: list[dict[int, Given]]) -
     return tuple(sorted(scores, key=lambda score: -score.score))
 
 
-def _messages(request: Judge, texts: Sequence[str], order: Sequence[int]) -> tuple[Message, ...]:
-    candidates = request.candidates
-    prompts = dict.fromkeys(candidate.prompt for candidate in candidates)
-    fence = Fence([*prompts, *texts])
-    parts = [fence.around("prompt", prompt) for prompt in prompts] if len(prompts) == 1 else []
+def _messages(criteria: str, shown: Sequence[Candidate], order: Sequence[int]) -> tuple[Message, ...]:
+    prompts = list(dict.fromkeys(candidate.prompt for candidate in shown))
+    fence = Fence([*prompts, *(candidate.text for candidate in shown)])
+    parts = [fence.around("prompt", prompts[0])] if len(prompts) == 1 else []
     for letter, index in zip(LETTERS, order, strict=False):
         if len(prompts) > 1:
-            parts.append(fence.around(f"prompt of {letter}", candidates[index].prompt))
-        parts.append(fence.around(f"answer {letter}", texts[index] or "(no answer)"))
+            parts.append(fence.around(f"prompt of {letter}", shown[index].prompt))
+        parts.append(fence.around(f"answer {letter}", shown[index].text or "(no answer)"))
     asked = (
-        f"Judge each answer by {request.criteria.strip() or _CRITERIA}.\n"
+        f"Judge each answer by {criteria.strip() or _CRITERIA}.\n"
         "Give each a reason of one short sentence and then a whole score from 0 (worthless) to 10 (could not be better). Use the "
         'whole range. Reply with JSON alone, of the form {"A": {"reason": "<why>", "score": <0 to 10>}}, with one entry for each '
         f"of: {', '.join(LETTERS[: len(order)])}."
@@ -151,19 +150,19 @@ async def acceptable(step: Step, models: Models, model: ModelRef, criterion: str
 
     Raises :class:`StrettoError` when it says neither yes nor no.
     """
-    (text,) = quotes(step, models.settings, model, [candidate])
-    fence = Fence([candidate.prompt, text])
+    (shown,) = fitted(step, models.settings, model, [candidate])
+    fence = Fence([shown.prompt, shown.text])
     question = (
         f"Does the answer meet this criterion: {criterion.strip() or _CRITERION}\n"
         'Reply with JSON alone: {"acceptable": true or false, "reason": "one short sentence"}.'
     )
-    asked = "\n\n".join([fence.around("prompt", candidate.prompt), fence.around("answer", text), question])
+    asked = "\n\n".join([fence.around("prompt", shown.prompt), fence.around("answer", shown.text), question])
     schema = _schema({"acceptable": {"type": "boolean"}, "reason": {"type": "string", "maxLength": 200}})
     call = ModelCall(
         model=steady(model, 1024), messages=(Message("system", _SYSTEM), Message("user", asked)), schema=schema, use_cache=False
     )
     answer = await ask_in_shape(models, step, call)
-    verdict = _verdict(answer.text)
+    verdict = await asyncio.to_thread(_verdict, answer.text)
     if verdict is None:
         raise StrettoError(f"{model.name} said neither yes nor no: judge with a larger model")
     return verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from agents.compare.quoting import Fence, quotes
+from agents.compare.quoting import Fence, fitted
 from agents.errors import InputError
 from agents.requests import Merge, Message, ModelCall
 
@@ -33,24 +33,23 @@ async def merge(run: Run, models: Models) -> None:
     if not candidates:
         raise InputError("there are no answers to merge")
     with run.step("model", "merge", lane=str(request.model)) as step:
-        texts = quotes(step, models.settings, request.model, candidates)
-        messages = merge_messages(candidates, texts, request.instruction)
+        messages = merge_messages(fitted(step, models.settings, request.model, candidates), request.instruction)
         await models.call(step, ModelCall(model=request.model, messages=messages, use_cache=request.use_cache))
 
 
-def merge_messages(candidates: Sequence[Candidate], texts: Sequence[str], instruction: str = "") -> tuple[Message, ...]:
-    """Return the conversation that asks for one answer from ``texts``, those of ``candidates`` as far as they fit."""
+def merge_messages(candidates: Sequence[Candidate], instruction: str = "") -> tuple[Message, ...]:
+    """Return the conversation that asks for one answer from ``candidates``, which are quoted as they are."""
     prompts = list(dict.fromkeys(candidate.prompt for candidate in candidates))
-    fence = Fence([*prompts, *texts])
+    fence = Fence([*prompts, *(candidate.text for candidate in candidates)])
     if len(prompts) == 1:
         parts = [fence.around("prompt", prompts[0])]
-        parts += [fence.around(f"answer {number}", text) for number, text in enumerate(texts, 1)]
+        parts += [fence.around(f"answer {number}", candidate.text) for number, candidate in enumerate(candidates, 1)]
         task = "Write the one best answer to the prompt from these answers."
     else:
         parts = []
         for number, prompt in enumerate(prompts, 1):
             parts.append(fence.around(f"prompt {number}", prompt))
-            given = [text for candidate, text in zip(candidates, texts, strict=True) if candidate.prompt == prompt]
+            given = [candidate.text for candidate in candidates if candidate.prompt == prompt]
             parts += [fence.around(f"answer to prompt {number}", text) for text in given]
         task = "Write one cohesive text that answers all of the prompts from these answers, in the order that reads best."
     asked = f"{task} {instruction.strip()}".rstrip()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 from agents.retrieval.prompts import form_for
 
@@ -14,10 +16,12 @@ if TYPE_CHECKING:
     from agents.runs import Step
     from agents.settings import Settings
 
-FULL_CHARS = 48_000
-"""Characters of all quoted texts together: about 12,000 tokens, which leaves room in a context of 16,384."""
-SMALL_CHARS = 3_000
+FULL_CHARS: Final = 48_000
+"""Characters of all that is quoted together: about 12,000 tokens, which leaves room in a context of 16,384."""
+SMALL_CHARS: Final = 2_400
 """The same for the embedded model, whose context may be 2,048 tokens."""
+_PROMPTS: Final = 3
+"""The prompts have at most this part of the room; what they leave is the answers'."""
 
 
 class Quote(NamedTuple):
@@ -63,11 +67,19 @@ def _cut(text: str, room: int) -> Quote:
     return Quote(f"{text[:head]}\n[… {left_out:,} characters left out …]\n{text[len(text) - (room - head) :]}", left_out)
 
 
-def quotes(step: Step, settings: Settings, model: ModelRef, candidates: Sequence[Candidate]) -> list[str]:
-    """Return the texts of ``candidates`` as far as they fit into a prompt for ``model``; what was cut is said in the log."""
+def fitted(step: Step, settings: Settings, model: ModelRef, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return ``candidates`` cut to what fits into a prompt for ``model``; what was left out is said in the log."""
     room = SMALL_CHARS if form_for(settings, model).small else FULL_CHARS
-    fitted = fit([candidate.text.strip() for candidate in candidates], room)
-    for candidate, quote in zip(candidates, fitted, strict=True):
-        if quote.left_out:
-            step.log(f"{candidate.label}: {quote.left_out:,} characters were left out to fit the context", "warning")
-    return [quote.text for quote in fitted]
+    prompts = list(dict.fromkeys(candidate.prompt for candidate in candidates))
+    asked = dict(zip(prompts, fit(prompts, room // _PROMPTS), strict=True))
+    room -= sum(len(prompt) - quote.left_out for prompt, quote in asked.items())
+    texts = fit([candidate.text.strip() for candidate in candidates], room)
+    cut = [("the prompt", quote.left_out) for quote in asked.values()]
+    cut += [(candidate.label, quote.left_out) for candidate, quote in zip(candidates, texts, strict=True)]
+    for name, left_out in cut:
+        if left_out:
+            step.log(f"{name}: {left_out:,} characters were left out to fit the context", "warning")
+    return [
+        msgspec.structs.replace(candidate, prompt=asked[candidate.prompt].text, text=quote.text)
+        for candidate, quote in zip(candidates, texts, strict=True)
+    ]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _REASON: Final = 300
 """Characters of a reason that are kept."""
+_LOOKED_AT: Final = 100_000
 _LINES: Final = 400
 _LINE: Final = 400
 _SCORED = re.compile(
@@ -85,7 +86,7 @@ def _number(value: object) -> float | None:
 
 def _from_lines(text: str) -> Iterator[tuple[str, Given]]:
     """Yield scores from lines such as ``A: 7/10, too long`` or ``**Answer B** = 9``."""
-    for line in text.splitlines()[:_LINES]:
+    for line in text[-_LOOKED_AT:].splitlines()[-_LINES:]:
         plain = line[:_LINE].replace("*", "").replace("`", "").replace("#", "").strip(" -•>\t")
         if (match := _SCORED.match(plain)) and (score := _number(match[2])) is not None:
             yield match[1].upper(), Given(score, _line(_OUT_OF.sub("", match[3], count=1).lstrip(" .,:;)-–—")))

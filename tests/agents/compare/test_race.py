@@ -74,8 +74,8 @@ async def test_tokens_that_came_are_not_saved(server: PacedServer, tmp_path: Pat
     usage = told.ends()[SLOW].usage
     assert usage is not None
     assert usage.estimated
-    assert 10 <= won.saved <= 95
-    assert abs(100 - won.saved - usage.output) <= 2
+    assert 0 < won.saved < 95
+    assert abs(100 - won.saved - usage.output) <= 10
 
 
 async def test_an_answer_that_is_refused_stays_whole_and_a_later_one_wins(server: PacedServer, tmp_path: Path) -> None:
