@@ -51,7 +51,7 @@ PROSE = (
 
 
 def tokens() -> Iterator[str]:
-    """Yield pieces as a model sends them: prose, a heading now and then, a list, and a fence of code."""
+    """Yield pieces as a model sends them: headings, prose, lists, fences of code, tables and links."""
     for part in itertools.count():
         yield from (f"## Part {part}", "\n\n")
         for word in itertools.islice(itertools.cycle(PROSE.split(" ")), part, part + 70):
@@ -60,6 +60,10 @@ def tokens() -> Iterator[str]:
         for item in range(4):
             yield from ("-", f" item {item}", " of", " the", " list", "\n")
         yield from ("\n```python\n", "for ", "index ", "in ", "range(", f"{part}", "):\n", "    print", "(index)\n", "```\n\n")
+        yield from ("| part", " | **what**", " | `code` |\n", "|---", "|---|", "---|\n")
+        for row in range(3):
+            yield from ("| ", f"{part}.{row}", " | some", " words", " of it", " | `", f"f({row})", "` |\n")
+        yield from ("\nMore", " in *this*", " [place](https://", "example.org/", f"{part}).\n\n")
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -181,7 +185,9 @@ class StreamPanes(Streaming):
 
     def make_pane(self) -> StreamPane:
         """Return a pane of this kind."""
-        return StreamPane()
+        pane = StreamPane()
+        pane.begin("answer")
+        return pane
 
     def feed(self, number: int, piece: str) -> None:
         """Give a piece to a pane."""

@@ -85,6 +85,17 @@ class DrawnPane(Widget):
             painter.forget()
             self._redraw()
 
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing left to take in, to look through and to draw."""
+        view = self._view
+        return not (view.waiting or view.changed or view.searching or view.owes)
+
+    @property
+    def matches(self) -> int:
+        """How many matches of what is searched for were found."""
+        return 0 if self._view.search is None else self._view.search.total
+
     def append(self, text: str) -> None:
         """Add ``text`` from outside at the end. Costs next to nothing; it is drawn at the next :meth:`flush`."""
         self._view.append(text)
@@ -123,7 +134,7 @@ class DrawnPane(Widget):
         What is left over comes with the next call. A hidden pane does nothing. Returns whether anything was done.
         """
         view = self._view
-        if not (view.waiting or view.changed or view.searching or view.owes) or self._is_hidden():
+        if self.settled or self._is_hidden():
             return False
         now = perf_counter()
         until = now + budget

@@ -134,6 +134,10 @@ class StreamPane(DrawnPane, can_focus=True):
         if self._view.go(None):
             self._draw()
 
+    def scroll_to_share(self, share: float) -> None:
+        """Show about the row that stands after this share of all rows."""
+        self._drag(round(share * max(self._view.room - 1, 0)))
+
     def action_move(self, by: int) -> None:
         """Scroll, or draw the selection further, by rows."""
         if self._by_keys:
@@ -368,9 +372,13 @@ class StreamPane(DrawnPane, can_focus=True):
         """Look for other words."""
         event.stop()
         if event.words != self._words:
-            self._words = event.words
-            self._view.look_for(event.words)
-            self.flush()
+            self.look_for(event.words)
+
+    def look_for(self, words: str) -> None:
+        """Search for ``words`` from now on."""
+        self._words = words
+        self._view.look_for(words)
+        self.flush()
 
     def on_search_bar_go(self, event: SearchBar.Go) -> None:
         """Go to another match."""
