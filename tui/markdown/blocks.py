@@ -22,11 +22,11 @@ from tui.markdown.lines import (
     TAB,
     TABLE,
     breaks_paragraph,
+    columns_of,
     core_of,
     fence_of,
     indent_of,
     is_closing,
-    is_table,
     is_text,
     is_underline,
     item_of,
@@ -38,6 +38,8 @@ from tui.markdown.lines import (
 LARGEST: Final = 4096
 MOST_LINES: Final = 256
 """Characters and lines of a piece, so that shaping it takes a few milliseconds."""
+_MOST_CELLS: Final = 320
+_FEWEST_ROWS: Final = 8
 
 _HEAD: Final = 1024
 """Characters of a line that are looked at."""
@@ -94,6 +96,8 @@ class BlockSplitter:
         self._start_line = 0
         self._item_line = 0
         """The numbers of the lines at these places."""
+        self._most_lines = MOST_LINES
+        """Lines a piece of the open block may have: a table with many columns has dear ones."""
         self._list = ""
         self._lazy = False
         """Whether a list or quote ends with a paragraph that a line without its marks would go on with."""
@@ -226,10 +230,12 @@ class BlockSplitter:
             return indent_of(line) < TAB and not breaks_paragraph(line)
         if kind == QUOTE:
             return self._in_quote(line)
-        if is_table(text[self._previous : self._at - 1], line) and self._previous >= self._start:
+        columns = columns_of(text[self._previous : self._at - 1], line) if "-" in line and self._previous >= self._start else 0
+        if columns:
             if self._previous > self._start:
                 self._end(self._previous)
             self._open = State(TABLE)
+            self._most_lines = max(_MOST_CELLS // columns, _FEWEST_ROWS)
             return True
         if is_underline(line):
             self._closed = True
@@ -276,11 +282,12 @@ class BlockSplitter:
         self._start = at
         self._start_line = self._line_number - (at < self._at)
         self._open = State()
+        self._most_lines = MOST_LINES
         self._closed = self._blank = False
 
     def _fit(self, text: str, end: int) -> None:
         """Cut the open piece, which reaches to ``end``, while it is too large."""
-        while end - self._start > LARGEST + 1 or self._line_number - self._start_line >= MOST_LINES:
+        while end - self._start > LARGEST + 1 or self._line_number - self._start_line >= self._most_lines:
             within = False
             if self._open.kind == LIST and self._start < self._item:
                 cut, self._start_line = self._item, self._item_line

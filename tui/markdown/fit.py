@@ -52,7 +52,7 @@ def _wrap_line(text: str, start: int, end: int, width: int) -> list[tuple[int, i
     rows: list[tuple[int, int]] = []
     row, cells, space, after_space = start, 0, -1, 0
     for first, last, size in split_graphemes(line)[0]:
-        at, blank = start + first, line[first] == " "
+        at, blank = start + first, line[first:last] == " "
         if cells + size > width and at > row:
             if blank:
                 rows.append((row, at))

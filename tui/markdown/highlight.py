@@ -17,7 +17,7 @@ _MOST_TOKENS: Final = 3000
 """Tokens of a piece that get a colour: about 10 ms."""
 _LONGEST_LINE: Final = 500
 """Characters of a line that a lexer gets to see: some are quadratic in them."""
-_LANGUAGE: Final = re.compile(r"[\w+#.\-]+")
+_LANGUAGE: Final = re.compile(r"\w[\w+#.\-]{0,39}")
 _NAMES: Final = (
     "bash batch c c++ clojure cmake cpp c# csharp css dart diff docker dockerfile elixir erlang fish fortran go golang graphql"
     " haskell hcl html http ini java javascript js json jsonc json5 jsx kotlin less lisp lua make makefile markdown md mysql nasm"

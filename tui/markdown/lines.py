@@ -126,11 +126,12 @@ def breaks_paragraph(line: str) -> bool:
     return item is not None and item[2]
 
 
-def is_table(header: str, delimiters: str) -> bool:
-    """Tell whether the two lines begin a table."""
+def columns_of(header: str, delimiters: str) -> int:
+    """Return how many columns the table has that the two lines begin, 0 if they begin none."""
     if "|" not in header or len(delimiters.strip()) < 2 or _DELIMITERS.match(delimiters) is None or indent_of(header) >= TAB:
-        return False
-    return _columns(header) == _columns(delimiters)
+        return 0
+    columns = _columns(header)
+    return columns if columns == _columns(delimiters) else 0
 
 
 def _columns(row: str) -> int:

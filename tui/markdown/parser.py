@@ -19,7 +19,7 @@ _MOST_MARKS: Final = 1000
 _MOST_BRACKETS: Final = 300
 _MOST_UNCLOSED: Final = 20
 _MOST_PICTURES: Final = 20
-_MOST_CELLS: Final = 800
+_MOST_CELLS: Final = 600
 _DEEP: Final = re.compile(r"^[ \t]*(?:(?:>|[-+*]|\d{1,9}[.)])[ \t]*){13}|^[ \t>]{36}", re.MULTILINE)
 _DELIMITERS: Final = re.compile(r"^[ \t>]*\|?[ \t]*:?-+:?[ \t]*\|", re.MULTILINE)
 
@@ -61,4 +61,4 @@ def is_dear(source: str) -> bool:
 
 def _cells(source: str) -> int:
     rows = source.split("\n")
-    return len(rows) * (max(row.count("|") for row in rows) + 1)
+    return len(rows) * max(row.count("|") for row in rows)

@@ -68,8 +68,8 @@ def _shape(source: str, state: State, width: int) -> Shaped:
         painter.item_piece(source, state)
     elif state.kind == kinds.TABLE:
         painter.table_piece(body, state)
-    elif state.kind == kinds.QUOTE and state.within:
-        painter.quote_piece(body)
+    elif state.kind == kinds.QUOTE and (state.within or state.fence):
+        painter.quote_piece(body, state)
     elif state.kind in {kinds.PARAGRAPH, kinds.HEADING, kinds.RULE}:
         draft.begin()
         painter.prose(body)
@@ -183,14 +183,21 @@ class _Painter:
         if table is None or len(natural) != len(table.aligns):
             self.blocks(rest)
         else:
-            draw_table(self.draft, table, natural, self._width, goes_on=True)
+            # The columns of the first piece, so that they stand in line, unless its cells were far narrower than these.
+            own = natural_widths(table)
+            widths = [cells if mine <= 2 * cells else mine for cells, mine in zip(natural, own, strict=True)]
+            draw_table(self.draft, table, widths, self._width, goes_on=True)
 
-    def quote_piece(self, body: str) -> None:
-        """Draw a piece that begins within a line of a quote."""
-        first, _, rest = body.partition("\n")
-        self.draft.contain("│ ", "│ ", "quote")
-        self.draft.begin(QUOTE)
-        self.prose(first, QUOTE)
+    def quote_piece(self, body: str, state: State) -> None:
+        """Draw a piece that begins within a line of a quote, or within code in it."""
+        first, _, rest = body.partition("\n") if state.within else ("", "", body)
+        self.draft.contain("│ ", "│ ", "quote", used=True)
+        if state.within:
+            self.draft.begin(QUOTE)
+            self.prose(first, QUOTE)
+        if state.fence:
+            rest = self.code_piece("\n".join(map(_unquoted, rest.split("\n"))), state.fence, state.info)
+            rest = "\n".join(f"> {line}" for line in rest.split("\n")) if rest else ""
         self.draft.release()
         self.blocks(rest)
 
@@ -282,6 +289,11 @@ def _dedent(line: str, cells: int) -> str:
         return line[cells:]
     rest = line.lstrip(" \t")
     return " " * max(kinds.indent_of(line) - cells, 0) + rest
+
+
+def _unquoted(line: str) -> str:
+    """Return a quote's ``line`` without its mark."""
+    return line.lstrip(" ").removeprefix(">").removeprefix(" ")
 
 
 def _leaves(line: str, indent: int) -> bool:
