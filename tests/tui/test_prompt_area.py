@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from textual import events, on
+from textual._xterm_parser import XTermParser
 from textual.app import App
 
 from tests.servers.paced import PacedServer
+from tests.tui.room import HOSTILE
 from tests.tui.stage import stage
 from tui.widgets.prompt_area import PromptArea
 
@@ -178,3 +180,89 @@ async def test_what_is_typed_with_the_focus_elsewhere_reaches_the_prompt_but_in_
         assert prompt.value == "Hi there"
         await at.press("i", "!")
         assert prompt.value == "Hi there!"
+
+
+@pytest.mark.parametrize(("key", "text"), [("ctrl+j", "\n"), ("alt+enter", "\x1b\r"), ("shift+enter", None)])
+async def test_a_new_line_is_begun_between_what_is_typed_before_and_behind_it(
+    pilot: Pilot[None], key: str, text: str | None
+) -> None:
+    room = of(pilot)
+    for name in ("a", key, "b", "backspace", "c", "enter", "d"):
+        room.post_message(events.Key(name, name if len(name) == 1 else None))
+    for _ in range(200):
+        if room.line.value == "d":
+            break
+        await asyncio.sleep(0.01)
+    assert room.sent == ["a\nc"]
+    if text is not None:
+        parser = XTermParser()
+        heard = [event.key for event in [*parser.feed(text), *parser.feed("")] if isinstance(event, events.Key)]
+        # Without a newer keyboard protocol, Alt+Enter comes as two codes and means the same as Ctrl+J.
+        assert heard == ["ctrl+j"]
+
+
+async def test_it_grows_with_its_text_and_leaves_the_rest_of_the_screen_its_room(pilot: Pilot[None]) -> None:
+    line = of(pilot).line
+    heights = []
+    for count in (1, 2, 8, 30, 1):
+        line.value = "\n".join(["x"] * count)
+        await pilot.pause()
+        heights.append(line.size.height)
+    assert heights == [1, 2, 8, 8, 1]
+    await pilot.resize_terminal(80, 12)
+    line.value = "\n".join(["x"] * 30)
+    await pilot.pause()
+    line.fit()
+    await pilot.pause()
+    assert line.size.height == 4
+
+
+async def test_long_lines_wrap_and_rows_are_exactly_as_wide_as_the_prompt_whatever_stands_in_it(pilot: Pilot[None]) -> None:
+    line = of(pilot).line
+    for text in (*HOSTILE, "字" * 100, "word " * 60):
+        line.value = text
+        await pilot.pause()
+        strips = [line.render_line(y) for y in range(line.size.height)]
+        assert [at for at, strip in enumerate(strips) if strip.cell_length > line.size.width] == []
+        shown = "".join(segment.text for strip in strips for segment in strip)
+        assert not any(ord(char) < 32 or 127 <= ord(char) < 160 or char == "\u202e" for char in shown), ascii(shown)
+
+
+async def test_up_moves_in_the_text_first_and_then_goes_to_earlier_prompts(pilot: Pilot[None]) -> None:
+    line = of(pilot).line
+    await send(pilot, "sent")
+    line.value = "one\ntwo"
+    await pilot.press("up")
+    assert (line.value, line.cursor_location[0]) == ("one\ntwo", 0)
+    await pilot.press("up")
+    assert line.value == "sent"
+    await pilot.press("down")
+    assert line.value == "one\ntwo"
+
+
+async def test_what_is_typed_narrows_the_earlier_prompts_to_those_that_begin_like_it(pilot: Pilot[None]) -> None:
+    line = of(pilot).line
+    line.earlier.load(["tell me", "what is it", "tell them"])
+    await send(pilot, "now")
+    await pilot.press(*"te", "up")
+    seen = [line.value]
+    for key in ("up", "up", "down", "down"):
+        await pilot.press(key)
+        seen.append(line.value)
+    assert seen == ["tell them", "tell me", "tell me", "tell them", "te"]
+
+
+async def test_what_is_too_long_to_type_in_is_folded_and_sent_whole(pilot: Pilot[None]) -> None:
+    room = of(pilot)
+    line, whole = "x" * 50_000, "\n".join(["some words"] * 40_000)
+    room.post_message(events.Paste(f"before\n{line}\nafter"))
+    await pilot.pause()
+    assert "50,000 characters" in room.line.text
+    assert len(room.line.text) < 100
+    await pilot.press("!", "enter")
+    assert room.sent == [f"before\n{line}\nafter!"]
+    room.post_message(events.Paste(whole))
+    await pilot.pause()
+    assert "40,000 lines" in room.line.text
+    await pilot.press("enter", "up", "enter")
+    assert room.sent[1:] == [whole, whole]

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static, TextArea
 
 from agents.errors import InputError
-from agents.templates import INPUT, Filled, Template, Templates, load_templates
+from agents.templates import INPUT, Template, Templates, load_templates
 from tui.prompts import Prompt
 from tui.rounds.sheet import Field, Sheet, line_input
 from tui.safe import safe_content, safe_line, safe_text
@@ -76,7 +76,7 @@ class TemplateList(Sheet[Template]):
         self._templates = await asyncio.to_thread(load_templates, self._folder)
         if not self._templates.loaded:
             self._note.update(safe_content(f"No template yet: put a .toml or .yaml file with a prompt into {self._folder}"))
-        faults = [f"✗ {name}: {reason}" for name, reason in self._templates.failed.items()]
+        faults = [f"✗ {reason}" for reason in self._templates.failed.values()]
         if faults:
             more = [f"… and {len(faults) - _MOST_FAULTS} more"] if len(faults) > _MOST_FAULTS else []
             self._note.update(safe_content("\n".join([safe_line(line, 300) for line in faults[:_MOST_FAULTS]] + more)))
@@ -176,18 +176,15 @@ class TemplateForm(Sheet[Filling]):
         self.query_one("#sheet").border_title = safe_content(f"Template {safe_line(self._template.name, 60)}")
         self._show()
 
-    def _fill(self) -> Filled:
-        values = {name: field.value for name, field in self._inputs.items() if field.value}
-        return self._template.fill(values, self._given.text.strip())
+    def _values(self) -> dict[str, str]:
+        return {name: field.value for name, field in self._inputs.items() if field.value}
 
     @on(Input.Changed)
     @on(TextArea.Changed)
     def _show(self) -> None:
-        try:
-            filled = self._fill()
-        except InputError as error:
-            self._preview.update(safe_content(safe_line(str(error), 300), "$text-muted"))
-            return
+        """Show what comes of it, with the names of what is still missing in their places."""
+        values = {name: f"⟨{name}⟩" for name in self._inputs} | self._values()
+        filled = self._template.fill(values, self._given.text.strip())
         parts: list[Content] = []
         if filled.system:
             parts.append(Content.assemble(("system  ", "$text-muted"), safe_text(filled.system[:_PREVIEW]), "\n"))
@@ -196,15 +193,16 @@ class TemplateForm(Sheet[Filling]):
 
     @on(Input.Submitted)
     def _entered(self) -> None:
-        """Send with Enter in the last line, and go on to the next in the others."""
+        """Send with Enter in any line; what is missing gets the cursor."""
         self.action_give(send=True)
 
     def action_give(self, send: bool) -> None:
         """Give the filled-in template back, unless something is missing."""
         try:
-            filled = self._fill()
+            filled = self._template.fill(self._values(), self._given.text.strip())
         except InputError as error:
             self.fail(str(error))
+            next((field for field in self._inputs.values() if not field.value), self._given).focus()
             return
         if not filled.prompt:
             self.fail("there is nothing to send: fill in the input")

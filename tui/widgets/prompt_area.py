@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, cast
 
 from rich.text import Text
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+from textual.keys import Keys
 from textual.message import Message
 from textual.widgets import TextArea
 
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
 MOST_ROWS: Final = 8
 _SHARE: Final = 3
 """The prompt takes at most one part in so many of the screen's rows."""
+_LONGEST_LINE: Final = 4000
+"""Characters; a longer line that is pasted is folded."""
+_LONGEST_TEXT: Final = 200_000
+"""Characters; a longer text that is pasted is folded whole."""
+# Terminals without a newer keyboard protocol send these two for Alt+Enter. Textual would make an Enter of it, which sends.
+cast("dict[str, tuple[Keys, ...]]", ANSI_SEQUENCES_KEYS).setdefault("\x1b\r", (Keys.ControlJ,))
 _CONTROLS: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]")
 
 
@@ -53,18 +61,37 @@ class PromptArea(TextArea):
         super().__init__(placeholder=placeholder, id=id, compact=True, highlight_cursor_line=False)
         self.match_cursor_bracket = False
         self.earlier = PromptHistory()
+        self._folded: dict[str, str] = {}
         self.over: KeyTaker | None = None
         """What is open over the prompt."""
 
     @property
     def value(self) -> str:
-        """All that is typed."""
-        return self.text
+        """All that is typed, with what is folded in its place."""
+        text = self.text
+        for sign, folded in self._folded.items():
+            text = text.replace(sign, folded)
+        return text
 
     @value.setter
     def value(self, text: str) -> None:
-        self.text = _typed(text)
+        self._folded.clear()
+        self.text = self._fold(_typed(text))
         self.move_cursor(self.document.end)
+
+    def _fold(self, text: str) -> str:
+        """Return text with signs for what is too long to be typed in: wrapping it anew takes longer than a key may."""
+        if len(text) > _LONGEST_TEXT:
+            return self._sign(text, f"{text.count(chr(10)) + 1:,} lines")
+        if len(text) <= _LONGEST_LINE:
+            return text
+        lines = text.split("\n")
+        return "\n".join(self._sign(line, f"{len(line):,} characters") if len(line) > _LONGEST_LINE else line for line in lines)
+
+    def _sign(self, text: str, words: str) -> str:
+        sign = f"⟦{len(self._folded) + 1}: {words}⟧"
+        self._folded[sign] = text
+        return sign
 
     def on_mount(self) -> None:
         """Take as many rows as there is text."""
@@ -76,7 +103,7 @@ class PromptArea(TextArea):
 
     def fit(self, height: int | None = None) -> None:
         """Take as many rows as the text has, within what the screen can spare."""
-        if self.is_mounted:
+        if self.is_attached:
             most = max(min(MOST_ROWS, self.screen.size.height // _SHARE), 1)
             rows = min(max(self.wrapped_document.height if height is None else height, 1), most)
             if self.styles.height is None or self.styles.height.value != rows:
@@ -112,7 +139,7 @@ class PromptArea(TextArea):
 
     def type(self, text: str) -> None:
         """Put ``text`` where the cursor is, in place of what is selected."""
-        self._replace_via_keyboard(_typed(text), *self.selection)
+        self._replace_via_keyboard(self._fold(_typed(text)), *self.selection)
 
     def edit(self, edit: Edit) -> EditResult:
         """Do one change of the text; what stands there now is the draft."""

@@ -39,7 +39,7 @@ class QueueStrip(Widget):
     def render(self) -> Content:
         """Draw as much as fits."""
         key, *texts = self._shown or ("",)
-        parts: list[str | tuple[str, str]] = [("⧗ ", "$accent"), (f"{len(texts)} waiting", "bold")]
+        parts: list[str | tuple[str, str]] = [("◌ ", "$accent"), (f"{len(texts)} waiting", "bold")]
         for number, text in enumerate(texts, 1):
             parts += [("  ", ""), (f"{number} ", "$text-muted"), safe_line(text, 40)]
         hint = f"  {key} changes" if key else ""
