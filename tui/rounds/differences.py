@@ -11,13 +11,14 @@ from textual.widgets import Static
 
 from tui.diff import LONGEST, compare_in_slices
 from tui.figures import cut
-from tui.rounds.diff_text import DiffText
+from tui.rounds.diff_text import WIDE, DiffText
 from tui.rounds.sheet import Sheet
 from tui.safe import STRAY_JOINER, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from textual import events
     from textual.widget import Widget
 
     from tui.diff import Difference
@@ -59,7 +60,9 @@ class DifferencesScreen(Sheet[None]):
         self._line = Static(id="diff-line", markup=False)
         self._text = DiffText()
         self._difference: Difference | None = None
-        self._told = ""
+        self._width = 0
+        """Cells there are for names and figures."""
+        self._longer = False
 
     def body(self) -> Iterator[Widget]:
         """Yield the names, the figures and the texts."""
@@ -68,11 +71,14 @@ class DifferencesScreen(Sheet[None]):
     def on_mount(self) -> None:
         """Compare the first two."""
         super().on_mount()
+        self._width = self.app.size.width - 4
         self._begin()
 
-    def on_resize(self) -> None:
-        """Fit the names."""
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit the names and the figures."""
+        self._width = event.size.width - 4
         self._draw_head()
+        self._draw_line()
 
     def action_other(self, by: int) -> None:
         """Compare with another pane's answer."""
@@ -93,7 +99,7 @@ class DifferencesScreen(Sheet[None]):
             self.app.bell()
 
     def _begin(self) -> None:
-        self._difference, self._told = None, ""
+        self._difference = None
         self._draw_head()
         self._line.update(" comparing …")
         self._text.tell("")
@@ -101,11 +107,12 @@ class DifferencesScreen(Sheet[None]):
 
     async def _compare(self) -> None:
         texts = [_shown(self._answers[at].text) for at in (self._left, self._right)]
+        self._longer = max(map(len, texts)) > LONGEST
         self._difference = await compare_in_slices(texts[0][:LONGEST], texts[1][:LONGEST])
         self._text.show(self._difference)
-        self._draw_line(longer=max(map(len, texts)) > LONGEST)
+        self._draw_line()
 
-    def _draw_line(self, *, longer: bool) -> None:
+    def _draw_line(self) -> None:
         difference = self._difference
         if difference is None:
             return
@@ -121,16 +128,15 @@ class DifferencesScreen(Sheet[None]):
             ]
         if difference.rough:
             parts.append("very different texts: more may be alike")
-        if longer:
+        if self._longer:
             parts.append(f"only the first {LONGEST:,} characters")
-        self._told = " · ".join(parts)
-        self._line.update(Content(f" {cut(self._told, max(self.size.width - 6, 10))}"))
+        self._line.update(Content(f" {cut(' · '.join(parts), max(self._width - 1, 4))}"))
 
     def _draw_head(self) -> None:
         left, right = self._answers[self._left], self._answers[self._right]
-        width = max(self.size.width - 4, 10)
+        width = max(self._width, 8)
         names = (("- ", "bold $text-error"), ("+ ", "bold $text-success"))
-        if self._text.beside or self.size.width - 4 >= 100:
+        if self._width >= WIDE:
             side = (width - 3) // 2
             first = cut(left.title, side - 2)
             head = Content.assemble(
