@@ -62,6 +62,7 @@ class PromptArea(TextArea):
         self.match_cursor_bracket = False
         self.earlier = PromptHistory()
         self._folded: dict[str, str] = {}
+        self._rows = 0
         self.over: KeyTaker | None = None
         """What is open over the prompt."""
 
@@ -106,8 +107,8 @@ class PromptArea(TextArea):
         if self.is_attached:
             most = max(min(MOST_ROWS, self.screen.size.height // _SHARE), 1)
             rows = min(max(self.wrapped_document.height if height is None else height, 1), most)
-            if self.styles.height is None or self.styles.height.value != rows:
-                self.styles.height = rows
+            if rows != self._rows:
+                self.styles.height = self._rows = rows
 
     async def _on_key(self, event: events.Key) -> None:
         """Handle a key here and now: as a binding it would go round by the app, and keys behind it would overtake it."""
