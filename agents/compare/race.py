@@ -79,7 +79,7 @@ class _Race:
                         unusable = error
                         raise
         except Exception as error:  # noqa: BLE001  # a bug, too, must not cost the other lanes their answers; the step has told it
-            self._refused[step.id] = told(error, 200)
+            self._refused[step.id] = told(error, 200).removeprefix(f"{lane.model.endpoint}: ")
         if unusable is not None:
             raise unusable
 

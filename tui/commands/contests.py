@@ -11,10 +11,10 @@ from tui.commands import arguments
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
-    from agents.requests import Accept, ModelRef
+    from agents.requests import Accept, Lane, ModelRef
     from agents.settings import Settings
+    from tui.commands.session import Session
 
 _FILE_LIMIT = 1 << 20
 _TESTS = ("accept_min", "accept_max", "accept_pattern", "accept_schema", "accept_judge")
@@ -36,7 +36,7 @@ def configure(parser: arguments.CommandParser) -> None:
     judge.add_argument(
         "--merge", metavar="MODEL", type=arguments.model, help="let this model make one answer of all, print it alone"
     )
-    sweep = parser.add_argument_group("sweep", "every combination, as a table of figures with 95 %% confidence intervals")
+    sweep = parser.add_argument_group("sweep", "every combination, as a table of figures with 95 % confidence intervals")
     sweep.add_argument(
         "--sweep",
         metavar="NAME=V,V…",
@@ -113,13 +113,17 @@ def helper(name: str, settings: Settings) -> ModelRef:
     return ref
 
 
-def distinct(refs: Sequence[ModelRef]) -> list[str]:
-    """Return a name for each model, with a number where the same one is asked more than once."""
-    names: list[str] = []
-    for ref in refs:
-        count = sum(other == ref for other in refs[: len(names)])
-        names.append(f"{ref} ({count + 1})" if count else str(ref))
-    return names
+async def lanes(session: Session, prompt: str, args: argparse.Namespace) -> tuple[Lane, ...]:
+    """Return a lane for each model, labelled with its name, and a number where the same one is asked more than once."""
+    from agents.requests import Lane
+
+    models = await session.models(args, several=True)
+    messages, system = (await session.message(prompt, args),), session.settings.defaults.system
+    found = []
+    for index, ref in enumerate(models):
+        count = models[:index].count(ref)
+        found.append(Lane(model=ref, messages=messages, system=system, label=f"{ref} ({count + 1})" if count else str(ref)))
+    return tuple(found)
 
 
 def _flag(name: str) -> str:

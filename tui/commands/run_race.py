@@ -19,20 +19,16 @@ async def race(session: Session, prompt: str, args: argparse.Namespace) -> int:
     """Let the models race and return the exit code: 1 when no answer was acceptable."""
     from agents.errors import InputError
     from agents.models.discovery import check_embedded
-    from agents.requests import Accept, Lane, Race
-    from tui.commands.contests import accept, distinct
+    from agents.requests import Accept, Race
+    from tui.commands.contests import accept, lanes
 
     tests = accept(args) or Accept()
     if tests.judge is not None:
         check_embedded(tests.judge, session.settings)
-    models = await session.models(args, several=True)
-    if len(models) < 2:
+    racing = await lanes(session, prompt, args)
+    if len(racing) < 2:
         raise InputError("a race needs several models, and only one is configured: give -m more than once")
-    names = distinct(models)
-    system = session.settings.defaults.system
-    messages = (await session.message(prompt, args),)
-    lanes = tuple(Lane(model=ref, messages=messages, system=system, label=name) for ref, name in zip(models, names, strict=True))
-    collected = Collected(session.terminal, names, "racing")
+    collected = Collected(session.terminal, [lane.label for lane in racing], "racing")
     won: Won | None = None
 
     async def show(event: AnyEvent) -> None:
@@ -43,7 +39,7 @@ async def race(session: Session, prompt: str, args: argparse.Namespace) -> int:
             if not args.json:
                 await session.terminal.write(with_line_end(collected.of(event.step).text))
 
-    end = await session.follow(Race(lanes=lanes, accept=tests), show, json=args.json)
+    end = await session.follow(Race(lanes=racing, accept=tests), show, json=args.json)
     if won is not None:
         _tell(session, collected, won)
     return session.conclude(end)

@@ -8,7 +8,7 @@ from agents.errors import InputError
 from agents.events import Judged, Log
 from tui.commands.answers import Answers
 from tui.commands.collected import Collected
-from tui.commands.contests import distinct, helper
+from tui.commands.contests import helper, lanes
 
 if TYPE_CHECKING:
     import argparse
@@ -83,13 +83,10 @@ async def merge(session: Session, prompt: str, args: argparse.Namespace) -> int:
 
 async def _chat(session: Session, prompt: str, args: argparse.Namespace) -> tuple[Chat, list[str]]:
     """Return the turn that asks every model, and the models' names."""
-    from agents.requests import Chat, Lane
+    from agents.requests import Chat
 
-    models = await session.models(args, several=True)
-    names = distinct(models)
-    messages, system = (await session.message(prompt, args),), session.settings.defaults.system
-    lanes = tuple(Lane(model=ref, messages=messages, system=system, label=name) for ref, name in zip(models, names, strict=True))
-    return Chat(lanes=lanes, use_cache=session.settings.defaults.cache), names
+    asked = await lanes(session, prompt, args)
+    return Chat(lanes=asked, use_cache=session.settings.defaults.cache), [lane.label for lane in asked]
 
 
 def _candidates(collected: Collected, prompt: str) -> tuple[Candidate, ...]:

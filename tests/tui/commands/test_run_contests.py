@@ -223,3 +223,15 @@ async def test_ratings_are_listed_from_the_votes_and_can_be_forgotten(home: Home
     done = await asyncio.to_thread(home.run, "ratings")
     assert (done.returncode, done.stdout) == (0, "")
     assert "There are no votes yet" in done.stderr
+
+
+@pytest.mark.parametrize("how", [("--race",), ("--merge", "lab/paced-2-0"), ("--repeat", "2")])
+async def test_files_go_along_however_models_are_set_against_each_other(
+    how: tuple[str, ...], home: Home, paced: PacedServer
+) -> None:
+    (home.work / "notes.txt").write_text("the tide tables")
+    done = await asyncio.to_thread(home.run, "run", "hi", "-a", "notes.txt", "-m", "lab/paced-3-0", "-m", "lab/paced-4-0", *how)
+    assert done.returncode == 0, done.stderr
+    asked = [request.body.decode() for request in paced.requests if "paced-2-0" not in request.body.decode()]
+    assert asked
+    assert all("the tide tables" in body for body in asked)
