@@ -81,12 +81,14 @@ async def test_panes_that_have_no_room_stand_on_further_pages(tmp_path: Path, se
         view = await ready(at, 9)
         assert on_screen(view) == [1, 2, 3, 4, 5, 6]
         assert all(pane.region.width >= NARROWEST and pane.region.height >= LOWEST for pane in view.grid.shown)
+        await laid_out(at, view)
         sound(at, view)
         await at.until(lambda: "panes 1–6 of 9" in at.screen())
         await at.press("alt+pagedown")
         assert on_screen(view) == [7, 8, 9]
         assert view.marked is view.answers[6]
         await at.until(lambda: "panes 7–9 of 9" in at.screen())
+        await laid_out(at, view)
         sound(at, view)
         await at.press("alt+pagedown")
         assert on_screen(view) == [1, 2, 3, 4, 5, 6]
@@ -224,4 +226,5 @@ async def test_a_prompt_that_grows_takes_rows_but_no_pane_from_the_page(tmp_path
         await at.until(lambda: at.app.dashboard.prompt.region.height > 1)
         await at.settle()
         assert len(on_screen(view)) == 6
+        await laid_out(at, view)
         sound(at, view)

@@ -137,6 +137,7 @@ class PaneSettings(Sheet[PaneSetup]):
         fitting = [name for name in self._named if own or typed in name.casefold()]
         self._models.clear_options()
         self._models.add_options([safe_content(name) for name in fitting])
+        self._models.highlighted = 0 if fitting else None
         self._models.display = bool(fitting)
 
     def on_input_changed(self, event: Input.Changed) -> None:

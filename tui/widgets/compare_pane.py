@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from agents.events import Saved, StepEnded, StepEvent, StepQueued, StepStarted, Won
 from tui.compare.turns import Turn
@@ -83,17 +83,15 @@ class ComparePane(AnswerPane):
             self.redraw()
         self.run = run
         self.turns.append(Turn(prompt))
+        self.idle()
+        self.change(state="queued")
         self._draw_prompt(prompt)
 
     def _draw_prompt(self, prompt: Prompt) -> None:
         files = "".join(f"\n+ {safe_line(file.name, 100)}" for file in prompt.attachments)
-        self.section("prompt", prompt.text + files)
+        self.begin("prompt")
+        self.put(prompt.text + files)
         self.begin("answer")
-
-    def section(self, kind: Literal["prompt", "answer", "note"], text: str) -> None:
-        """Add a section that is complete."""
-        self.begin(kind)
-        self.put(f"{text}\n\n")
 
     def redraw(self) -> None:
         """Write the conversation anew."""
@@ -103,7 +101,7 @@ class ComparePane(AnswerPane):
             self.put(turn.answer)
             self.pane.finish()
             if turn.ended is not None and turn.ended.error:
-                self.section("note", f"✗ {turn.ended.error}")
+                self.remark(f"✗ {turn.ended.error}")
 
     def handle(self, event: StepEvent | Saved) -> None:
         """Take one event of the step, and keep what it says for the turns to come."""
@@ -113,7 +111,7 @@ class ComparePane(AnswerPane):
                 turn.follow(step, self.run.steps[step].text)
             case StepStarted(attempt=attempt, offset=offset) if turn is not None:
                 if offset > turn.offset:
-                    self.section("note", f"[attempt {attempt}]")
+                    self.remark(f"Attempt {attempt}:")
                     self.begin("answer")
                 turn.offset = offset
             case _:

@@ -29,8 +29,10 @@ _STATES: Final[dict[str, tuple[str, str, str]]] = {
     "failed": ("✗", "failed", "error"),
 }
 """State to glyph, word and style. The word says it all; glyph and colour only help to find it."""
-_LEAST_TITLE: Final = 20
+_LEAST_TITLE: Final = 16
 """Cells of the title that figures leave; what tells models apart stands first."""
+_WIDE: Final = 80
+"""Columns from which on there is room to say that a cost is not known."""
 _LEAST_NOTE: Final = 10
 """Cells under which a note tells nothing."""
 _REDRAW_EVERY: Final = 0.2
@@ -121,19 +123,24 @@ class PaneHeader(Widget):
         if self.is_attached:
             self.refresh()
 
+    def _rate(self) -> str:
+        state = self._state
+        return "" if state.rate is None else f"{'≈' if state.estimated else ''}{state.rate:.0f} tok/s"
+
     def figures(self) -> list[str]:
         """Return TTFT, rate, tokens, cost and where the answer came from, as far as they are known, the most telling first."""
         state = self._state
         about = "≈" if state.estimated else ""
+        unpriced = state.over and state.cost is None and state.tokens is not None and self.size.width >= _WIDE
         sent = f"{state.sent}→" if state.sent else ""
         parts = (
             "at the output limit" if state.limited else "",
             "cached" if state.cached else "",
             "" if state.ttft is None else f"TTFT {state.ttft:.2f} s" if state.ttft < 10 else f"TTFT {state.ttft:.0f} s",
-            "" if state.rate is None else f"{about}{state.rate:.0f} tok/s",
+            self._rate(),
             "" if state.tokens is None else f"{sent}{about}{state.tokens} tok",
             "joined" if state.joined else "",
-            f"cost {price(state.cost)}" if state.over and state.tokens is not None else "",
+            f"cost {price(state.cost)}" if state.cost is not None or unpriced else "",
         )
         return [part for part in parts if part]
 
@@ -143,12 +150,15 @@ class PaneHeader(Widget):
             return Content("")
         name = "won" if self._state.won and self._state.state == "saved" else self._state.state
         glyph, word, tone = _STATES.get(name, ("?", safe_line(self._state.state, 20), "muted"))
-        status = f"{glyph} {word}"
-        title = safe_line(self._state.title, 200)
-        room = self.size.width - 3 - cell_len(status)
+        title, figures = safe_line(self._state.title, 200), self.figures()
         least = min(cell_len(title), _LEAST_TITLE)
-        parts = [(status, tone)]
-        for figure in self.figures():
+        rate = self._rate() if name == "streaming" else ""
+        if rate and self.size.width < least + cell_len(f"{glyph} {word}  {rate}") + 3:
+            word = rate  # that text comes is said by how much of it comes
+            figures.remove(rate)
+        room = self.size.width - 3 - cell_len(f"{glyph} {word}")
+        parts = [(f"{glyph} {word}", tone)]
+        for figure in figures:
             if room - cell_len(figure) - 2 >= least:
                 room -= cell_len(figure) + 2
                 parts.append((f"  {figure}", "figures"))
