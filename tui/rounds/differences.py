@@ -106,9 +106,10 @@ class DifferencesScreen(Sheet[None]):
         self.run_worker(self._compare(), group="diff", exclusive=True, description="compare two answers")
 
     async def _compare(self) -> None:
-        texts = [_shown(self._answers[at].text) for at in (self._left, self._right)]
+        texts = [self._answers[at].text for at in (self._left, self._right)]
         self._longer = max(map(len, texts)) > LONGEST
-        self._difference = await compare_in_slices(texts[0][:LONGEST], texts[1][:LONGEST])
+        left, right = (_shown(text[:LONGEST]) for text in texts)
+        self._difference = await compare_in_slices(left, right)
         self._text.show(self._difference)
         self._draw_line()
 

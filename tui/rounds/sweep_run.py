@@ -101,7 +101,11 @@ class SweepRun:
                 while True:
                     step = await self._untested.get()
                     answer = Answer(text=self._text(step), finish=self._ends[step].finish, usage=None)
-                    self._accepted[step] = await acceptance.fault(answer) is None
+                    try:
+                        self._accepted[step] = await acceptance.fault(answer) is None
+                    except asyncio.CancelledError:
+                        self._untested.put_nowait(step)  # for the next screen that shows these figures
+                        raise
                     self.changes += 1
         except StrettoError as error:
             self.fault = str(error)
