@@ -47,7 +47,7 @@ class UnusableError(Exception):
     """The rules are none."""
 
 
-def tests(rules: Rules) -> list[Test]:
+def compile_rules(rules: Rules) -> list[Test]:
     """Return the tests that ``rules`` ask for; each returns what is wrong with an answer, or ``None``.
 
     Raises :class:`UnusableError` for a pattern or schema that is none.
@@ -146,7 +146,7 @@ def main() -> None:
     _limit(int(sys.argv[1]))
     lines = sys.stdin.buffer
     try:
-        made = tests(msgspec.json.decode(lines.readline(), type=Rules))
+        made = compile_rules(msgspec.json.decode(lines.readline(), type=Rules))
     except UnusableError as error:
         _say(error=str(error))
         return
