@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-_ADDRESS: Final = re.compile(r"https?://[^\s<>\"'`\\^{}|\x00-\x1f\x7f-\U0010ffff]+", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"https?://[^\s<>\"'`\\^{}|\x00-\x1f\x7f-\U0010ffff]+")
 _MOST: Final = 200
 
 

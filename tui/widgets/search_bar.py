@@ -73,6 +73,11 @@ class SearchBar(Horizontal):
         event.stop()
         self.post_message(self.Changed(event.value))
 
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go on to the next match: the input takes Enter before the bar can."""
+        event.stop()
+        self.action_go(1)
+
     def action_go(self, by: int) -> None:
         """Go to another match."""
         self.post_message(self.Go(by))
