@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
 
     from tui.browser.access import Access
 
+_ORIGIN: Final = web.RequestKey("origin", str)
 _STALLED: Final = 20.0
 """Seconds a browser may take nothing before its session ends; the dashboard waits for it meanwhile."""
 _LARGEST: Final = 2**20
 """Bytes of one message from a browser: more than anybody pastes into a prompt."""
+_TOKEN: Final = 4096
+"""Bytes of the one thing that is posted."""
 _BEATS: Final = 20.0
 """Seconds between two signs of life that a browser is asked for."""
 _GOODBYE: Final = 2.0
@@ -55,12 +60,15 @@ class BrowserServer:
     @asynccontextmanager
     async def serving(self, bound: socket.socket) -> AsyncIterator[None]:
         """Answer on a socket that is bound, for the length of the block; then end every session and wait for it."""
-        app = web.Application(middlewares=[self._guard], client_max_size=_LARGEST)
+        app = web.Application(middlewares=[self._guard], client_max_size=_TOKEN)
         app.router.add_get("/", self._index, allow_head=False)
         app.router.add_get("/ws", self._socket, allow_head=False)
         app.router.add_get("/static/{name}", self._static, allow_head=False)
         app.router.add_post("/token", self._token)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        quiet = logging.getLogger("stretto.serve")
+        quiet.addHandler(logging.NullHandler())
+        quiet.propagate = False  # what anybody may send us is not worth a traceback on a person's terminal
+        runner = web.AppRunner(app, access_log=None, logger=quiet, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         try:
             await web.SockSite(runner, bound).start()
@@ -82,11 +90,14 @@ class BrowserServer:
         if ours is None or not self._is_welcome(request, ours):
             response = web.Response(status=403, text="This request did not come from the page of stretto serve.\n")
         else:
-            request["origin"] = ours
+            request[_ORIGIN] = ours
             try:
                 response = await handler(request)
             except web.HTTPException as error:
                 response = web.Response(status=error.status, text=f"{error.reason}\n")
+            except Exception as error:  # noqa: BLE001  # one request's bug is told in one line, and the others go on
+                self._tell(f"a request of a browser failed: {type(error).__name__}")
+                response = web.Response(status=500, text="Something went wrong; stretto serve has said what.\n")
         if not response.prepared:
             response.headers.update(page.headers(ours))
         return response
@@ -106,7 +117,7 @@ class BrowserServer:
             return web.Response(status=401, text=page.gate(), content_type="text/html")
         if self._held >= self._most:
             return web.Response(status=503, text=page.full(self._most), content_type="text/html")
-        return web.Response(text=page.terminal(request["origin"]), content_type="text/html")
+        return web.Response(text=page.terminal(request[_ORIGIN]), content_type="text/html")
 
     async def _static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -120,7 +131,7 @@ class BrowserServer:
     async def _token(self, request: web.Request) -> web.Response:
         if not self.access.knows_token(await request.text()):
             raise web.HTTPForbidden
-        return web.Response(status=204, headers={"Set-Cookie": self.access.set_cookie(request["origin"])})
+        return web.Response(status=204, headers={"Set-Cookie": self.access.set_cookie(request[_ORIGIN])})
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if not self._is_known(request):
@@ -128,7 +139,7 @@ class BrowserServer:
         if self._held >= self._most or self._closing:
             raise web.HTTPServiceUnavailable
         window = web.WebSocketResponse(heartbeat=_BEATS, max_msg_size=_LARGEST, compress=False, timeout=_GOODBYE)
-        window.headers.update(page.headers(request["origin"]))
+        window.headers.update(page.headers(request[_ORIGIN]))
         size = fitting(_whole(request.query.get("width")), _whole(request.query.get("height"))) or _DEFAULT_SIZE
         self._held += 1
         self._none.clear()
@@ -196,8 +207,8 @@ class BrowserServer:
     async def _handle(session: Session, window: web.WebSocketResponse, data: str) -> bool:
         """Do what one message says; False when it is none."""
         try:
-            said = msgspec.json.decode(data)
-        except msgspec.DecodeError:
+            said = json.loads(data)  # msgspec would refuse half of a surrogate pair, which a browser may well send
+        except (ValueError, RecursionError):
             return False
         match said:
             case ["stdin", str(text)]:
