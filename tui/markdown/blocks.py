@@ -7,7 +7,6 @@ is shaped. Blocks that are too large are cut within, and what the next piece goe
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from typing import Final, NamedTuple
 
@@ -21,6 +20,7 @@ from tui.markdown.lines import (
     RULE,
     TAB,
     TABLE,
+    between_words,
     breaks_paragraph,
     columns_of,
     core_of,
@@ -43,8 +43,6 @@ _FEWEST_ROWS: Final = 8
 
 _HEAD: Final = 1024
 """Characters of a line that are looked at."""
-_JOINED: Final = re.compile("[\u0300-\u036f\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
-_LONGEST_JOINED: Final = 32
 
 
 class State(NamedTuple):
@@ -294,7 +292,7 @@ class BlockSplitter:
             elif self._start < self._at:
                 cut, self._start_line = self._at, self._line_number
             else:
-                cut, within = _between_words(text, self._start, self._start + LARGEST), True
+                cut, within = between_words(text, self._start, self._start + LARGEST), True
             state = self._before if cut == self._at and not within else self._open
             if state.kind == TABLE and not state.head:
                 state = state._replace(head=text[self._start : cut])
@@ -303,14 +301,3 @@ class BlockSplitter:
                 state = State()
             self._ends.append((self._taken + cut, state._replace(within=within)))
             self._start = cut
-
-
-def _between_words(text: str, start: int, end: int) -> int:
-    """Return where to cut a line: after the last space before ``end``, or else not within a character of several code points."""
-    space = text.rfind(" ", (start + end) // 2, end)
-    if space >= 0:
-        return space + 1
-    for at in range(end, end - _LONGEST_JOINED, -1):
-        if not _JOINED.match(text[at]) and text[at - 1] != "\u200d":
-            return at
-    return end

@@ -1,4 +1,4 @@
-"""What one line of Markdown begins, told from the line alone: the few patterns that finding blocks needs."""
+"""What one line of Markdown begins, told from the line alone, and where a long one may be cut: what finding blocks needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ PARAGRAPH, HEADING, RULE, FENCE, LIST, TABLE, QUOTE, CODE = range(1, 9)
 """What a block is; 0 is no block."""
 
 TAB: Final = 4
+
+_JOINED: Final = re.compile("[\u0300-\u036f\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
+_LONGEST_JOINED: Final = 32
 
 _FENCE: Final = re.compile(r"[ \t]*(`{3,}(?=[^`]*$)|~{3,})[ \t]*([^\n]*)")
 _HEADING: Final = re.compile(r"[ \t]*#{1,6}(?=[ \t]|$)")
@@ -137,3 +140,14 @@ def columns_of(header: str, delimiters: str) -> int:
 def _columns(row: str) -> int:
     row = row.strip().replace("\\|", "")
     return row.count("|") + 1 - row.startswith("|") - row.endswith("|")
+
+
+def between_words(text: str, start: int, end: int) -> int:
+    """Return where to cut a long line: after the last space before ``end``, or else not within a joined character."""
+    space = text.rfind(" ", (start + end) // 2, end)
+    if space >= 0:
+        return space + 1
+    for at in range(end, end - _LONGEST_JOINED, -1):
+        if not _JOINED.match(text[at]) and text[at - 1] != "\u200d":
+            return at
+    return end

@@ -17,6 +17,7 @@ _DEEPEST: Final = 60
 _MARKS: Final = re.compile(r"[*_`~!<&\\]")
 _MOST_MARKS: Final = 1000
 _MOST_BRACKETS: Final = 300
+_MOST_ENTITIES: Final = 200
 _MOST_UNCLOSED: Final = 20
 _MOST_PICTURES: Final = 20
 _MOST_CELLS: Final = 600
@@ -48,11 +49,12 @@ def parse_inline(source: str) -> Sequence[Token]:
 def is_dear(source: str) -> bool:
     """Tell whether parsing ``source``, a piece of a few thousand characters, may take long or lose text.
 
-    The parser is quadratic in brackets, fills up the rows of a table with empty cells, and drops what is nested too deeply.
+    The parser is quadratic in brackets, slow with addresses and entities, fills up the rows of a table with empty cells, and drops what is nested too deeply.
     """
     return (
         source.count("[") > min(_MOST_BRACKETS, source.count("]") + _MOST_UNCLOSED)
         or source.count("![") > _MOST_PICTURES
+        or source.count("<") + source.count("&") > _MOST_ENTITIES
         or len(_MARKS.findall(source)) > _MOST_MARKS
         or _DEEP.search(source) is not None
         or ("|" in source and _DELIMITERS.search(source) is not None and _cells(source) > _MOST_CELLS)

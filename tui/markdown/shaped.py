@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 PLAIN, HEADING, CODE, FENCE, QUOTE, TABLE, RULE = range(7)
-"""What a line is; FENCE is the line above code that names its language, empty for code without one."""
+"""What a line is; FENCE is the line above code that names its language."""
 
 WORDS, HARD, NEVER = range(3)
 """How a line goes on when it is too long: in further rows between words, in further rows anywhere, or not at all."""
