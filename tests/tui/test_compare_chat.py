@@ -149,7 +149,7 @@ async def test_a_prompt_is_changed_while_its_answer_streams(tmp_path: Path, serv
         await at.press("f9")
 
 
-async def test_changing_is_left_by_its_key_and_the_next_prompt_is_a_turn_of_its_own(tmp_path: Path, server: PacedServer) -> None:
+async def test_changing_is_left_by_escape_and_the_next_prompt_is_a_turn_of_its_own(tmp_path: Path, server: PacedServer) -> None:
     async with stage(tmp_path, server.base_url, "lab/a") as at:
         view = await ready(at, 1)
         await act(at, "edit")
@@ -157,7 +157,9 @@ async def test_changing_is_left_by_its_key_and_the_next_prompt_is_a_turn_of_its_
         await at.send("short 1")
         await saved(at, *view.answers)
         await act(at, "edit")
-        await act(at, "edit")
+        await at.until(lambda: view.hint()[0] == "✎")
+        await at.press("escape")
+        assert view.hint()[0] != "✎"
         await at.send("short 2")
         await at.until(lambda: len(view.answers[0].turns) == 2)
         await saved(at, *view.answers)

@@ -100,6 +100,22 @@ async def test_panes_that_have_no_room_stand_on_further_pages(tmp_path: Path, se
         await at.until(lambda: " of " not in at.lines(view)[-1])
 
 
+async def test_the_focus_goes_with_the_mark_from_page_to_page(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, *models(9), size=(80, 24)) as at:
+        view = await ready(at, 9)
+        await act(at, "focus")
+        await at.until(lambda: view.answers[0].pane.has_focus)
+        for number in (6, 0):
+            await at.press("alt+pagedown")
+            await at.until(lambda number=number: view.answers[number].pane.has_focus)  # type: ignore[misc]  # a default binds it
+            assert view.marked is view.answers[number]
+        await at.press("f8")
+        await at.until(lambda: view.answers[0].pane.has_focus and len(view.answers) == 8)
+        at.app.dashboard.prompt.focus()
+        await at.press("f6")
+        assert at.app.dashboard.prompt.has_focus
+
+
 async def test_a_pane_shown_alone_leaves_the_others_streaming_and_brings_all_back(tmp_path: Path, server: PacedServer) -> None:
     async with stage(tmp_path, server.base_url, *models(3)) as at:
         view = await ready(at, 3)

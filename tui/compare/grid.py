@@ -170,8 +170,11 @@ class GridLine(Static):
     def __init__(self) -> None:
         super().__init__(markup=False)
         self.display = False
+        self._told = ""
 
     def tell(self, line: str) -> None:
         """Show ``line``, or go when it is empty."""
-        self.display = bool(line)
-        self.update(line)
+        if line != self._told:
+            self._told = line
+            self.display = bool(line)
+            self.update(line)

@@ -134,7 +134,10 @@ class CompareView(RoundsView):
             pane.flush(now)
 
     def stop(self) -> bool:
-        """Stop the marked pane; when it is idle, the first one that runs."""
+        """Leave changing the last prompt; else stop the marked pane or, when it is idle, the first that runs."""
+        if self._edited:
+            self.act_edit()
+            return True
         marked = self.marked
         return any(self._lanes.stop(pane) for pane in ([marked, *self.answers] if marked else self.answers))
 

@@ -101,10 +101,13 @@ class PanesView(View):
         marked = self.marked
         if marked is None or len(self.answers) == 1:
             return False
-        at = self.answers.index(marked)
+        at, focused = self.answers.index(marked), marked.pane.has_focus
         self.removed(marked)
         self.grid.take(marked)
-        self._mark(self.answers[min(at, len(self.answers) - 1)].pane)
+        follower = self.answers[min(at, len(self.answers) - 1)].pane
+        self._mark(follower)
+        if focused:
+            follower.focus()
         return True
 
     # Where they stand
@@ -148,10 +151,13 @@ class PanesView(View):
             self._mark(self.grid.first_of(self.grid.page_of(marked) + by).pane)
 
     def _mark(self, target: Widget) -> None:
-        """Mark a pane, and turn to the page it is on."""
+        """Mark a pane, and turn to the page it is on; a focus that is in another pane comes along."""
         super()._mark(target)
         self.marked_another()
         self._arrange()
+        focused = self.screen.focused
+        if focused is not target and focused in self.panes():
+            target.focus()
 
     def on_click(self, event: events.Click) -> None:
         """Mark the pane that was clicked, its header too."""

@@ -26,6 +26,7 @@ class ComparePane(AnswerPane):
         """What tells it from the view's other panes, also after it is gone."""
         self.model = model
         """The model and parameters that the next prompt is sent with."""
+        self._usual = system
         self.system = system
         """The system prompt that goes with the next prompt, unless that brings its own."""
         self.turns: list[Turn] = []
@@ -60,7 +61,8 @@ class ComparePane(AnswerPane):
             self._entitle()
 
     def _entitle(self) -> None:
-        self.title(f"{'▸ ' if self._targeted else ''}{short_model(self.model)}")
+        own = "" if self.system == self._usual else " own system prompt"
+        self.title(f"{'▸ ' if self._targeted else ''}{short_model(self.model)}{own}")
 
     def show(self, shown: bool) -> None:
         """Come to the screen or leave it; a pane off it takes in text and draws nothing."""
@@ -134,7 +136,7 @@ class ComparePane(AnswerPane):
         self.run = None
         if error is not None:
             self.failed(error)
-        self.change(state=outcome)
+        self.change(state="idle" if outcome == "done" else outcome)
 
     def flush(self, now: float) -> None:
         """Draw what changed, when it can be seen."""
