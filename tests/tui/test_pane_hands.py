@@ -218,9 +218,12 @@ async def test_searching_counts_goes_on_and_closes() -> None:
         await pilot.press("escape")
         assert app.pane.has_focus
         assert not app.pane.query("SearchBar")
-        await pilot.press("N", "N")
+        await pilot.press("N")
         assert "line 99" in app.rows()
-        await pilot.press("n", "escape")
+        await pilot.press("N")
+        assert "line 98" in app.rows()
+        await pilot.press("n", "n", "escape")
+        assert "line 9" in app.rows()
         assert all(not app.marked(y) for y in range(len(app.rows())))
 
 

@@ -64,6 +64,7 @@ class PaneView:
         self.search: Search | None = None
         self.current = -1
         """The match the view went to last."""
+        self._wanted: int | None = None
         self.changed = False
         """Whether there is something new that was not laid yet."""
         self._empty = safe_text(empty)
@@ -365,9 +366,10 @@ class PaneView:
 
     # Searching
 
-    def look_for(self, words: str) -> None:
-        """Search for ``words`` from now on; nothing when empty."""
+    def look_for(self, words: str, match: int | None = None) -> None:
+        """Search for ``words`` from now on; nothing when empty. Then go to ``match``, or the first one from the view on."""
         self.search, self.current, self.changed = (Search(self.doc, words) if words else None), -1, True
+        self._wanted = match
 
     @property
     def searching(self) -> bool:
@@ -382,7 +384,7 @@ class PaneView:
         search.scan(until)
         if self.current < 0 and search.complete and search.total:
             at = 0 if not self.rows else self.doc.anchor_of(self.rows[0].block, self.rows[0].start).at
-            self.find(search.first_from(at))
+            self.find(search.first_from(at) if self._wanted is None else self._wanted)
         self.changed = True
 
     def find(self, number: int) -> None:

@@ -45,8 +45,8 @@ class StreamPane(DrawnPane, can_focus=True):
         & > .stream-pane--citation { color: $text-accent; text-style: underline; }
         & > .stream-pane--citation-marked { color: $text-accent; text-style: bold reverse; }
         & > .stream-pane--match { background: $warning-muted; color: $text-warning; text-style: underline; }
-        & > .stream-pane--match-current { background: $warning; color: $background; text-style: bold underline; }
-        & > .stream-pane--selection { background: $foreground; color: $background; }
+        & > .stream-pane--match-current { background: $warning; color: $block-cursor-foreground; text-style: bold underline; }
+        & > .stream-pane--selection { background: $primary; color: $block-cursor-foreground; }
         & > .stream-pane--md-heading1 { text-style: bold underline; color: $text-primary; }
         & > .stream-pane--md-heading2 { text-style: bold; color: $text-primary; }
         & > .stream-pane--md-heading3 { text-style: bold italic; color: $text-primary; }
@@ -110,6 +110,8 @@ class StreamPane(DrawnPane, can_focus=True):
         self._by_keys = False
         self._bar: SearchBar | None = None
         self._words = ""
+        self._match = 0
+        """The match the last search ended at."""
         self._before: Widget | None = None
         """What had the focus before the search bar."""
 
@@ -350,19 +352,22 @@ class StreamPane(DrawnPane, can_focus=True):
                 self._before = self.screen.focused
             self.call_after_refresh(self._bar.type)
 
-    def _show_bar(self) -> None:
+    def _show_bar(self, match: int | None = None) -> None:
         self._bar = SearchBar(self._words)
         self.mount(self._bar)
-        self._view.look_for(self._words)
+        self._view.look_for(self._words, match)
         self._redraw()
+        self.flush()
 
     def action_find(self, by: int) -> None:
         """Go to the next match, or the one before."""
         if self._bar is None:
             if self._words:
-                self._show_bar()
+                self._show_bar(self._match + by)
             else:
                 self.action_search()
+            return
+        if self._view.current < 0:
             return
         self._view.find(self._view.current + by)
         self._draw()
@@ -415,6 +420,7 @@ class StreamPane(DrawnPane, can_focus=True):
             elif bar.has_focus_within:
                 self.focus()
             bar.remove()
+            self._match = max(self._view.current, 0)
             self._view.look_for("")
             self._redraw()
             return True
