@@ -49,7 +49,8 @@ def parse_inline(source: str) -> Sequence[Token]:
 def is_dear(source: str) -> bool:
     """Tell whether parsing ``source``, a piece of a few thousand characters, may take long or lose text.
 
-    The parser is quadratic in brackets, slow with addresses and entities, fills up the rows of a table with empty cells, and drops what is nested too deeply.
+    The parser is quadratic in brackets, slow with addresses and entities, fills up the rows of a table with empty cells, and
+    drops what is nested too deeply.
     """
     return (
         source.count("[") > min(_MOST_BRACKETS, source.count("]") + _MOST_UNCLOSED)
