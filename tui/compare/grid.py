@@ -8,11 +8,11 @@ from textual.containers import Container
 from textual.widgets import Static
 
 from tui.compare.shape import NARROWEST, Shape, room, shape, turned
-from tui.key_table import KEYS
-from tui.keys import shown_key
 from tui.widgets.stream_pane import StreamPane
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.app import ComposeResult
     from textual.geometry import Size
 
@@ -23,12 +23,6 @@ _WEIGHT: Final = 6
 """A column's share before anyone widened it; a step is one of these."""
 _LEAST: Final = Shape(NARROWEST // 2, 3)
 """Columns and rows that widening others leaves a pane."""
-
-
-def _key(id: str) -> str:  # noqa: A002  # the registry's word
-    """Return the key to press for something, as people write it."""
-    key = next(key for key in KEYS if key.id == id)
-    return shown_key(key.keys.split(",")[0])
 
 
 class PaneGrid(Container):
@@ -151,17 +145,17 @@ class PaneGrid(Container):
         kept[count] = weights
         return True
 
-    def line(self) -> str:
-        """Return what tells that there are panes out of sight; empty when there are none."""
+    def line(self, key: Callable[[str], str]) -> str:
+        """Return what tells that there are panes out of sight; empty when there are none. ``key`` says what to press for a row."""
         count = len(self.panes)
         if len(self.shown) in {0, count}:
             return ""
         first = self.panes.index(self.shown[0]) + 1
         if self.zoomed:
-            return f"pane {first} of {count} alone · {_key('pane.zoom')} shows all"
+            return f"pane {first} of {count} alone · {key('pane.zoom')} shows all"
         last = first + len(self.shown) - 1
         which = f"panes {first}–{last}" if last > first else f"pane {first}"
-        return f"{which} of {count} · {_key('pane.page_next')} shows the next"
+        return f"{which} of {count} · {key('pane.page_next')} shows the next"
 
 
 class GridLine(Static):

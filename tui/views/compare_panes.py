@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tui.compare.grid import MOST_PANES, GridLine, PaneGrid
 from tui.views.view import View
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from agents.requests import ModelRef
     from agents.workspace import Workspace
+    from tui.app import StrettoApp
     from tui.feed import Feed
     from tui.widgets.stream_pane import StreamPane
 
@@ -172,4 +173,10 @@ class PanesView(View):
 
     def _arrange(self) -> None:
         self.grid.lay_out(self.marked)
-        self._line.tell(self.grid.line())
+        self._line.tell(self.grid.line(self._key))
+
+    def _key(self, name: str) -> str:
+        """Return what to press for a row of the registry, with the keys that are in force."""
+        keymap = cast("StrettoApp", self.app).actions.keymap
+        row = keymap[name]
+        return next(iter(row.shown_keys), "") or keymap.after_leader(row) or row.label
