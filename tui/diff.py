@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
 LONGEST = 200_000
-"""Characters of a text that are compared; callers cut what is longer and say so."""
+MOST_LINES = 10_000
+"""Characters and lines of a text that are compared; callers cut what is longer, by :func:`head`, and say so."""
 _BUDGET = 3_000_000
 _PAUSE = 2048
 """Steps between two yields: well under a millisecond of work."""
@@ -70,6 +71,11 @@ class _Word(NamedTuple):
     line: int
     start: int
     end: int
+
+
+def head(text: str) -> str:
+    """Return as much of ``text`` as is compared."""
+    return "\n".join(text[:LONGEST].split("\n", MOST_LINES)[:MOST_LINES])
 
 
 def compare(left: str, right: str) -> Difference:

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tui.diff import LONGEST, compare_in_slices
+from tui.diff import LONGEST, MOST_LINES, compare_in_slices, head
 from tui.figures import cut
 from tui.rounds.diff_text import WIDE, DiffText
 from tui.rounds.sheet import Sheet
@@ -107,9 +107,9 @@ class DifferencesScreen(Sheet[None]):
 
     async def _compare(self) -> None:
         texts = [self._answers[at].text for at in (self._left, self._right)]
-        self._longer = max(map(len, texts)) > LONGEST
-        left, right = (_shown(text[:LONGEST]) for text in texts)
-        self._difference = await compare_in_slices(left, right)
+        heads = [head(text) for text in texts]
+        self._longer = heads != texts
+        self._difference = await compare_in_slices(*map(_shown, heads))
         self._text.show(self._difference)
         self._draw_line()
 
@@ -130,7 +130,7 @@ class DifferencesScreen(Sheet[None]):
         if difference.rough:
             parts.append("very different texts: more may be alike")
         if self._longer:
-            parts.append(f"only the first {LONGEST:,} characters")
+            parts.append(f"only the first {LONGEST:,} characters or {MOST_LINES:,} lines")
         self._line.update(Content(f" {cut(' · '.join(parts), max(self._width - 1, 4))}"))
 
     def _draw_head(self) -> None:
@@ -140,14 +140,14 @@ class DifferencesScreen(Sheet[None]):
         if self._width >= WIDE:
             side = (width - 3) // 2
             first = cut(left.title, side - 2)
-            head = Content.assemble(
+            title = Content.assemble(
                 names[0], (f"{first:<{side - 2}}", "bold"), " │ ", names[1], (cut(right.title, side - 2), "bold")
             )
         else:
-            head = Content.assemble(
+            title = Content.assemble(
                 names[0], (cut(left.title, width - 2), "bold"), "\n", names[1], (cut(right.title, width - 2), "bold")
             )
-        self._head.update(head)
+        self._head.update(title)
 
     def flush(self, now: float) -> None:
         """Wrap what is not wrapped yet."""
