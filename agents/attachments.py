@@ -126,10 +126,11 @@ async def fetch(messages: Sequence[Message], store: AttachedFiles | None) -> dic
     return files
 
 
-def request_body(payload: Mapping[str, object], messages: Sequence[Message], files: Mapping[str, bytes]) -> bytes:
+def request_body(payload: Mapping[str, object], messages: Sequence[Message], files: Mapping[str, bytes]) -> list[bytes]:
     """Return the JSON of a request with these messages: files' text in them, images as ``data:`` URLs beside them.
 
-    Runs in a thread. Base64 holds the interpreter's lock while it works, so it is made in pieces that the loop can go between.
+    It comes in pieces, because ten megabytes that are copied at once hold up the loop, and so does base64 of as many, which
+    keeps the interpreter's lock: run this in a thread.
     """
     mark = secrets.token_hex(16)  # says where an image goes; no text can hold it
     media = {each.digest: each.media for message in messages for each in message.attachments}
@@ -143,7 +144,7 @@ def request_body(payload: Mapping[str, object], messages: Sequence[Message], fil
         pieces.append(f"data:{media[digest]};base64,".encode())
         data = files[digest]
         pieces += [base64.b64encode(data[at : at + _PIECE]) for at in range(0, len(data), _PIECE)]
-    return b"".join(pieces)
+    return pieces
 
 
 def _content(message: Message, files: Mapping[str, bytes], mark: str) -> str | list[dict[str, object]]:

@@ -255,18 +255,18 @@ class EndpointClient:
 
     @asynccontextmanager
     async def _create(self, call: ModelCall, files: Mapping[str, bytes]) -> AsyncIterator[httpx2.Response]:
-        options = self._options(call)
         if not files:
             messages = cast("list[ChatCompletionMessageParam]", msgspec.to_builtins(call.messages))
             async with self._openai.chat.completions.with_streaming_response.create(
-                model=call.model.model, messages=messages, stream=True, extra_body=options
+                model=call.model.model, messages=messages, stream=True, extra_body=self._options(call)
             ) as response:
                 yield response.http_response
             return
-        payload = {"model": call.model.model, "stream": True, **options}
+        payload = {"model": call.model.model, "stream": True, **self._options(call)}
         body = await asyncio.to_thread(request_body, payload, call.messages, files)
-        headers = {"content-type": "application/json", _RAW: "stream"}
-        raw: Any = await self._openai.post("/chat/completions", cast_to=object, content=body, options={"headers": headers})
+        headers = {"content-type": "application/json", "content-length": str(sum(map(len, body))), _RAW: "stream"}
+        options: Any = {"headers": headers}
+        raw: Any = await self._openai.post("/chat/completions", cast_to=object, content=_each(body), options=options)
         try:
             yield raw.http_response
         finally:
@@ -319,6 +319,11 @@ class EndpointClient:
             raise self.failures.make("timeout", f"no answer within {seconds:g} s", retryable=True) from None
         except Exception as error:  # noqa: BLE001  # as in answer()
             raise self.failures.of(error) from None
+
+
+async def _each(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
 
 
 def _no_certificates() -> ssl.SSLContext:

@@ -121,7 +121,7 @@ class Body(msgspec.Struct):
 
 
 def body(message: Message, files: dict[str, bytes]) -> list[Told]:
-    made = msgspec.json.decode(request_body({"model": "m"}, (message,), files), type=Body)
+    made = msgspec.json.decode(b"".join(request_body({"model": "m"}, (message,), files)), type=Body)
     assert made.model == "m"
     return made.messages
 
