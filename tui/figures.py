@@ -11,6 +11,8 @@ import msgspec
 from rich.cells import cell_len, set_cell_size
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from agents.events import Place
     from agents.requests import ModelRef
 
@@ -75,7 +77,9 @@ def short_name(name: str) -> str:
     return _LEADING.sub("", name)
 
 
-def short_model(model: ModelRef) -> str:
-    """Return a model as a pane's title: what tells panes apart first, the endpoint last, where it may be cut off."""
-    params = "".join(f" {_SHORT.get(key, key)} {value}" for key, value in msgspec.to_builtins(model.params).items())
-    return f"{model.model}{params} @{model.endpoint}"
+def short_model(model: ModelRef, shared: Collection[str] = ()) -> str:
+    """Return a model as a pane's title: what tells panes apart first, the endpoint and what they share last, where it is cut."""
+    params = msgspec.to_builtins(model.params).items()
+    own = "".join(f" {_SHORT.get(key, key)} {value}" for key, value in params if key not in shared)
+    common = "".join(f" {_SHORT.get(key, key)} {value}" for key, value in params if key in shared)
+    return f"{model.model}{own} @{model.endpoint}{common}"

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.requests import Accept, ModelRef, Params
-from tui.compare.lanes import lane, overlaid, request
+from tui.compare.lanes import lane, overlaid, request, shared
 from tui.compare.limits import MARKS
 from tui.compare.queue import drop_pane, take_due
 from tui.compare.shape import GUTTER, LOWEST, NARROWEST, Shape, room, shape, turned
-from tui.figures import price
+from tui.figures import price, short_model
 from tui.prompts import Prompt
 from tui.widgets.compare_pane import ComparePane
 from tui.widgets.slider import place, step
@@ -119,6 +119,13 @@ def test_the_slider_s_line_rises_with_the_number() -> None:
     places = [place(MARKS, value) for value in range(1, 5000, 7)]
     assert places == sorted(places)
     assert place(MARKS, 200) < 0.5
+
+
+def test_titles_begin_with_what_tells_panes_apart() -> None:
+    models = [ModelRef("lab", "alto", Params(temperature=heat, max_tokens=200)) for heat in (0.1, 0.9)]
+    assert shared(models) == {"top_p", "max_tokens", "seed"}
+    assert [short_model(model, shared(models)) for model in models] == ["alto temp 0.1 @lab max 200", "alto temp 0.9 @lab max 200"]
+    assert short_model(models[0], shared(models[:1])) == "alto temp 0.1 max 200 @lab"
 
 
 def test_costs_are_as_long_as_they_must_be() -> None:

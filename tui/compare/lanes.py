@@ -42,6 +42,15 @@ def overlaid(params: Params, over: Params) -> Params:
     return msgspec.structs.replace(params, **given)
 
 
+def shared(models: Sequence[ModelRef]) -> frozenset[str]:
+    """Return the parameters that are the same for all of several models, and so tell none of them from another."""
+    if len(models) < 2:
+        return frozenset()
+    first = models[0].params
+    names = first.__struct_fields__
+    return frozenset(name for name in names if all(getattr(model.params, name) == getattr(first, name) for model in models))
+
+
 def request(prompt: Prompt, panes: Sequence[ComparePane], *, use_cache: bool, session: str) -> Chat | Race:
     """Return what the engine is asked for when ``prompt`` goes to ``panes``."""
     lanes = tuple(lane(pane, prompt) for pane in panes)

@@ -236,6 +236,7 @@ class CompareView(RoundsView):
             limit = step(MARKS, params.max_tokens or self.workspace.settings.defaults.max_tokens, by)
             changed = msgspec.structs.replace(params, max_tokens=limit)
             pane.set_up(msgspec.structs.replace(pane.model, params=changed), pane.system)
+        self.tell_apart()
 
     def act_settings(self) -> None:
         """Change the marked pane's model, parameters and system prompt."""
@@ -249,6 +250,7 @@ class CompareView(RoundsView):
             if setup is not None:
                 for pane in self.answers if setup.everywhere else [marked]:
                     self._set_up(pane, setup, itself=pane is marked)
+                self.tell_apart()
 
         self.app.push_screen(PaneSettings(self.workspace, marked.model, marked.system), apply)
 

@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, cast
 
 from tui.compare.grid import MOST_PANES, GridLine, PaneGrid
+from tui.compare.lanes import shared
 from tui.views.view import View
 from tui.widgets.compare_pane import ComparePane
 
@@ -79,6 +80,7 @@ class PanesView(View):
         self.grid.add(pane)
         if len(self.answers) == 1:
             self._mark(pane.pane)
+        self.tell_apart()
         self._arrange()
         return True
 
@@ -107,9 +109,16 @@ class PanesView(View):
         self.grid.take(marked)
         follower = self.answers[min(at, len(self.answers) - 1)].pane
         self._mark(follower)
+        self.tell_apart()
         if focused:
             follower.focus()
         return True
+
+    def tell_apart(self) -> None:
+        """Have each title begin with what its pane does not share with all others."""
+        common = shared(self.models)
+        for pane in self.answers:
+            pane.share(common)
 
     # Where they stand
 

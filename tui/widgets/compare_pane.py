@@ -33,6 +33,7 @@ class ComparePane(AnswerPane):
         self.run: Run | None = None
         """The run that answers here, while it does."""
         self._targeted = False
+        self._shared: frozenset[str] = frozenset()
 
     @property
     def last(self) -> Turn | None:
@@ -54,6 +55,12 @@ class ComparePane(AnswerPane):
         self.model, self.system = model, system
         self._entitle()
 
+    def share(self, names: frozenset[str]) -> None:
+        """Take note of the parameters that all panes share: the title tells the others first."""
+        if names != self._shared:
+            self._shared = names
+            self._entitle()
+
     def target(self, targeted: bool) -> None:
         """Say in the title that prompts go to this pane alone."""
         if targeted != self._targeted:
@@ -62,7 +69,7 @@ class ComparePane(AnswerPane):
 
     def _entitle(self) -> None:
         own = "" if self.system == self._usual else " own system prompt"
-        self.title(f"{'▸ ' if self._targeted else ''}{short_model(self.model)}{own}")
+        self.title(f"{'▸ ' if self._targeted else ''}{short_model(self.model, self._shared)}{own}")
 
     def show(self, shown: bool) -> None:
         """Come to the screen or leave it; a pane off it takes in text and draws nothing."""
