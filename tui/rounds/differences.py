@@ -109,7 +109,7 @@ class DifferencesScreen(Sheet[None]):
         texts = [self._answers[at].text for at in (self._left, self._right)]
         heads = [head(text) for text in texts]
         self._longer = heads != texts
-        self._difference = await compare_in_slices(*map(_shown, heads))
+        self._difference = await compare_in_slices(_shown(heads[0]), _shown(heads[1]))
         self._text.show(self._difference)
         self._draw_line()
 
