@@ -43,7 +43,8 @@ class ThemeShelf:
         if configured:
             return configured
         with suppress(OSError, ValueError):
-            name = json.loads(self._state.read_text(encoding="utf-8")[:4096]).get("theme")
+            kept = json.loads(self._state.read_text(encoding="utf-8")[:4096])
+            name = kept.get("theme") if isinstance(kept, dict) else None
             if isinstance(name, str) and name in self.themes.loaded:
                 return name
         return DEFAULT

@@ -58,6 +58,8 @@ PAIRS: Final = (
     ("block-cursor-blurred-foreground", "block-cursor-blurred-background"),
     ("input-cursor-foreground", "input-cursor-background"),
     ("foreground", "input-selection-background"),
+    ("block-cursor-foreground", "primary"),
+    ("block-cursor-foreground", "warning"),
     ("footer-key-foreground", "footer-background"),
     ("footer-description-foreground", "footer-background"),
     ("button-color-foreground", "primary"),
@@ -174,12 +176,16 @@ def _on_terminal(theme: Theme) -> dict[str, str]:
     """Return what takes the place of Textual's terminal colours, which nobody can know to be readable on each other."""
     ground = Color.parse(_NIGHT if theme.dark else _DAY)
     ink = theme.foreground = theme.foreground or ground.inverse.hex
-    colors = {name: getattr(theme, name) or theme.primary for name in COLORS if name not in GROUNDS}
+    colors = {name: getattr(theme, name) or theme.primary for name in COLORS if name not in {*GROUNDS, "foreground"}}
     muted = {f"{name}-muted": Color.parse(color).blend(ground, 0.7).hex for name, color in colors.items()}
     found = {"ansi-background": ground.hex, "ansi-foreground": ink, "input-cursor-text-style": "none"}
     for name, value in theme.to_color_system().generate().items():
         if name in muted:
             found[name] = muted[name]
+        elif name in {"button-color-foreground", "block-cursor-foreground", "input-cursor-foreground"}:
+            found[name] = ground.hex
+        elif name in {"block-cursor-background", "input-cursor-background"}:
+            found[name] = theme.primary
         elif value.startswith("ansi_"):
             if "background" in name:
                 found[name] = "ansi_default" if value == "ansi_default" else muted["primary-muted"]

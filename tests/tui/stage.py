@@ -125,12 +125,13 @@ async def stage(
     theme: str = "stretto-dark",
     source_timeout: float = 30.0,
     concurrency: int = 8,
+    reduced_motion: bool = False,
 ) -> AsyncIterator[Stage]:
     """Open the app with a pane for each of ``models`` on the server at ``base_url``."""
     settings = Settings(
         defaults=Defaults(models=models, cache=False),
         endpoints={"lab": Endpoint(base_url=base_url, concurrency=concurrency, max_retries=0)},
-        screen=Screen(theme=theme),
+        screen=Screen(theme=theme, reduced_motion=reduced_motion),
         library=LibrarySettings(source_timeout=source_timeout),
     )
     locations = Locations(config=folder / "config.toml", data=folder / "data", themes=folder / "themes")

@@ -7,7 +7,8 @@ from textual.command import CommandList, CommandPalette
 
 from tests.servers.paced import PacedServer
 from tests.tui.stage import Stage, stage
-from tui.key_table import KEYS
+from tui.key_table import KEYS, install
+from tui.themes import load_themes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,11 +23,16 @@ async def server() -> AsyncIterator[PacedServer]:
         yield server
 
 
-def offered(at: Stage) -> list[str]:
+def listed(at: Stage) -> list[str]:
     """Return the first line of every command in the list."""
     found = at.app.screen.query_one(CommandList)
     prompts = (found.get_option_at_index(index).prompt for index in range(found.option_count))
     return [str(getattr(prompt, "plain", prompt)).split("\n")[0] for prompt in prompts]
+
+
+def offered(at: Stage) -> list[str]:
+    """Return the title of every command in the list, without its keys."""
+    return [line.split("   ")[0] for line in listed(at)]
 
 
 def is_open(at: Stage) -> bool:
@@ -50,15 +56,59 @@ async def choose(at: Stage, title: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["ctrl+p", "f10"])
-async def test_every_command_model_and_theme_is_offered(tmp_path: Path, server: PacedServer, key: str) -> None:
+async def test_everything_is_offered(tmp_path: Path, server: PacedServer, key: str) -> None:
     async with stage(tmp_path, server.base_url, "lab/a", "lab/b,temperature=0.9") as at:
         await palette(at, key)
-        expected = {entry.label for entry in KEYS if entry.action != "command_palette"}
-        expected |= {"Add pane: lab/a", "Add pane: lab/b,temperature=0.9", "Theme: stretto-dark", "Theme: stretto-light"}
+        compare = at.app.dashboard.compare
+        expected = set()
+        for entry in KEYS:
+            home = at.app.actions.home(entry)
+            if home is not None and entry.action != "command_palette":
+                expected.add(entry.label if home is compare else f"{home.title}: {entry.label}")
+        for number, name in enumerate(("lab/a", "lab/b,temperature=0.9"), 1):
+            expected |= {f"Add pane: {name}", f"Pane {number}: {name}"}
+        expected |= {f"Theme: {name}" for name in load_themes().loaded}
+        expected |= {"Help: Status line", "Help: Terminals", "Agents: Step up", "Agents: Step down"}
+        # Another view's rows are called after it; a view's own row is there by its title.
+        expected -= {title for title in expected if title in {"Ask: Ask", "Agents: Agents", "Waterfall: Waterfall"}}
+        expected |= {"Ask", "Agents", "Waterfall"}
         await at.until(lambda: set(offered(at)) >= expected)
         assert sorted(offered(at)) == sorted(expected)
         await at.press("escape")
         assert not is_open(at)
+
+
+async def test_the_keys_are_shown_as_they_are_in_force(tmp_path: Path, server: PacedServer) -> None:
+    (tmp_path / "keymap.toml").write_text('"chat.new" = "alt+n"\n')
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await palette(at)
+        assert "Add pane   F7  Ctrl+X a" in listed(at)
+        assert "New   Alt+N  Ctrl+X n" in listed(at)
+        assert "Theme: nocturne" in listed(at)
+    install(KEYS)
+
+
+async def test_what_another_view_does_is_done_there(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a", "lab/b") as at:
+        dashboard = at.app.dashboard
+        await choose(at, "Agents: Step down")
+        await at.until(lambda: dashboard.view.id == "agents")
+        await choose(at, "Compare: Remove pane")
+        await at.until(lambda: dashboard.view.id == "compare" and len(dashboard.compare.answers) == 1)
+
+
+async def test_a_pane_can_be_gone_to_by_its_number(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a", "lab/b", "lab/c") as at:
+        await choose(at, "Ask")
+        await choose(at, "Pane 3: lab/c")
+        await at.until(lambda: at.app.dashboard.view.id == "compare")
+        assert at.app.dashboard.compare.answers[2].pane.has_class("-marked")
+
+
+async def test_the_parts_of_help_can_be_opened(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await choose(at, "Help: Status line")
+        await at.until(lambda: "time to first token" in at.screen() and "app.quit" not in at.screen())
 
 
 async def test_commands_do_what_their_keys_do(tmp_path: Path, server: PacedServer) -> None:
@@ -104,7 +154,7 @@ async def test_a_model_whose_name_is_markup_is_a_name_and_nothing_else(tmp_path:
         await palette(at)
         await at.until(lambda: any(title.startswith("Add pane: lab/[") for title in offered(at)))
         await at.press(*"lab/[")
-        await at.until(lambda: offered(at) != [] and offered(at)[0].startswith("Add pane: lab/["))
+        await at.until(lambda: [title.split(":")[0] for title in offered(at)] == ["Pane 1", "Add pane"])
         shown = at.screen()
         assert model.partition("\x1b")[0] in shown
         assert not any(ord(char) < 32 or 127 <= ord(char) < 160 or char == "\u202e" for char in shown if char != "\n")

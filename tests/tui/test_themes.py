@@ -1,95 +1,206 @@
-"""Themes: the built-in ones can be read by everyone, and a bad file is named and left out."""
+"""Themes: everyone can read the built-in ones, a bad file is named and left out, and a file that changes is taken at once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from textual.app import App
+from rich.segment import Segment
 from textual.color import Color
-from textual.widgets import Label
+from textual.command import CommandList, CommandPalette
+from textual.strip import Strip
 
 from agents.errors import ConfigError
-from tui.themes import load_theme, load_themes
-from tui.widgets.pane_header import PaneHeader, PaneState
-from tui.widgets.stream_pane import StreamPane
+from agents.settings import Locations
+from tests.servers.paced import PacedServer
+from tests.tui.stage import Stage, stage
+from tui.theme_shelf import ThemeShelf
+from tui.themes import contrast, load_theme, load_themes, poor_pairs
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from textual.app import ComposeResult
+    from textual.theme import Theme
+    from textual.widget import Widget
 
-BUILT_IN = ("stretto-dark", "stretto-light")
-GROUNDS = ("background", "surface", "panel")
-INKS = (
-    "foreground",
-    "text-muted",
-    "text-disabled",
-    "foreground-muted",
-    *("primary", "secondary", "accent", "success", "warning", "error"),
-    *("text-primary", "text-secondary", "text-accent", "text-success", "text-warning", "text-error"),
+
+BUILT_IN = (
+    *("contrast-dark", "contrast-light", "nocturne", "pastorale"),
+    *("stretto-dark", "stretto-light", "transparent", "transparent-light"),
 )
-PAIRS = (
-    *((ink, ground) for ink in INKS for ground in GROUNDS),
-    *((ink, "primary-muted") for ink in ("foreground", "text-muted", "primary", "success", "warning", "error")),
-    ("block-cursor-foreground", "block-cursor-background"),
-    ("foreground", "block-cursor-blurred-background"),
-    ("input-cursor-foreground", "input-cursor-background"),
-    ("foreground", "input-selection-background"),
-    ("footer-key-foreground", "footer-background"),
-    ("footer-description-foreground", "footer-background"),
-    ("button-color-foreground", "primary"),
-)
+NIGHTS = ("#000000", "#1e1e1e", "#282c34", "#2e3440", "#300a24", "#002b36")
+DAYS = ("#ffffff", "#fafafa", "#f0f0f0", "#fdf6e3", "#eee8d5")
+"""Grounds that terminals have, for the themes that show them."""
+ANSWER = """# A heading
+
+Text with **strong**, *emphasis*, ~~struck~~, `code`, a [link](https://example.org/a) and [1].
+
+> A quote
+
+- one
+- two
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+```python
+def fib(n: int = 2) -> str:  # a comment
+    return "text" + str(n)
+```
+
+---
+
+The end.
+"""
 
 
-def luminance(color: Color) -> float:
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
-        for part in (color.r / 255, color.g / 255, color.b / 255)
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(ink: Color, ground: Color) -> float:
-    lighter, darker = sorted((luminance(ground + ink), luminance(ground)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
+@pytest.fixture
+async def server() -> AsyncIterator[PacedServer]:
+    async with PacedServer() as server:
+        yield server
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_every_text_on_every_ground_can_be_read(name: str) -> None:
-    theme = load_themes().loaded[name]
-    values = theme.to_color_system().generate() | theme.variables
-    poor = {(ink, ground): contrast(Color.parse(values[ink]), Color.parse(values[ground])) for ink, ground in PAIRS}
-    assert {pair: round(ratio, 2) for pair, ratio in poor.items() if ratio < 4.5} == {}
+def test_every_ink_on_every_ground_can_be_read(name: str) -> None:
+    assert poor_pairs(load_themes().loaded[name]) == {}
 
 
-def test_the_built_in_themes_load_and_differ_in_brightness() -> None:
+def test_contrast_is_that_of_wcag() -> None:
+    black, white, grey = Color.parse("#000000"), Color.parse("#ffffff"), Color.parse("#767676")
+    assert contrast(black, white) == pytest.approx(21)
+    assert contrast(white, white) == pytest.approx(1)
+    assert contrast(grey, white) == pytest.approx(4.54, abs=0.01)
+    assert contrast(black.with_alpha(0.5), white) == pytest.approx(contrast(Color.parse("#7f7f7f"), white), abs=0.05)
+
+
+def test_the_built_in_themes_load() -> None:
     themes = load_themes()
     assert themes.failed == {}
-    assert [(theme.name, theme.dark) for theme in themes.loaded.values()] == [("stretto-dark", True), ("stretto-light", False)]
+    assert sorted(themes.loaded) == list(BUILT_IN)
+    assert {name for name, theme in themes.loaded.items() if theme.ansi} == {"transparent", "transparent-light"}
+    assert sum(theme.dark for theme in themes.loaded.values()) == 4
 
 
-class Gallery(App[None]):
-    """Shows every state a pane has."""
+def poor(strips: list[Strip], theme: Theme) -> set[tuple[str, str, str]]:
+    """Return what of these rows is hard to read: the text, its ink and its ground; lines and bars are no text."""
+    likely = [Color.parse(ground) for ground in (NIGHTS if theme.dark else DAYS)]
+    found = set()
+    for strip in strips:
+        for text, style, _ in strip:
+            letters = "".join(char for char in text if not char.isspace() and not 0x2500 <= ord(char) <= 0x25FF)
+            if not letters or style is None:
+                continue
+            # Reversed or not, the contrast is the same.
+            ink, ground = style.color, style.bgcolor
+            shown = style.dim or ink is None or ink.triplet is None
+            grounds = [Color.from_rich_color(ground)] if ground is not None and ground.triplet is not None else likely
+            if shown or min(contrast(Color.from_rich_color(ink), each) for each in grounds) < 4.5:
+                found.add((letters[:20], str(ink), str(ground)))
+    return found
 
-    def compose(self) -> ComposeResult:
-        yield Label("text")
-        yield PaneHeader()
-        yield StreamPane()
+
+def rows(at: Stage, within: Widget | None = None) -> list[Strip]:
+    """Return the rows of the screen, or of the part that a widget takes."""
+    strips = at.app.screen._compositor.render_strips()
+    if within is None:
+        return strips
+    area = within.region
+    return [strip.crop(area.x, area.right) for strip in strips[area.y : area.bottom]]
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
-async def test_a_theme_can_be_used(name: str) -> None:
-    app = Gallery()
-    async with app.run_test() as pilot:
-        app.register_theme(load_themes().loaded[name])
-        app.theme = name
-        app.query_one(PaneHeader).update(PaneState(title="title", state="failed"))
-        app.query_one(StreamPane).append("# heading\n```\ncode\n```\ntext [1]")
-        app.query_one(StreamPane).citations = 1
-        app.query_one(StreamPane).flush()
-        await pilot.pause()
-        assert app.screen.styles.background == Color.parse(app.theme_variables["background"])
+async def in_every_theme(at: Stage, within: str = "") -> dict[str, set[tuple[str, str, str]]]:
+    """Show what is on the screen in each theme, and return what is hard to read there."""
+    found = {}
+    for name, theme in load_themes().loaded.items():
+        at.app.theme = name
+        await at.settle()
+        ground = at.app.theme_variables["background"]
+        await at.until(lambda ground=ground: at.app.dashboard.styles.background == Color.parse(ground))  # type: ignore[misc]
+        await at.settle()
+        widget = at.app.screen.query_one(within) if within else None
+        if bad := poor(rows(at, widget), theme):
+            found[name] = bad
+    return found
+
+
+async def test_everything_on_the_screen_can_be_read_in_every_theme(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a", "lab/b", size=(120, 50)) as at:
+        compare = at.app.dashboard.compare
+        await at.until(lambda: len(compare.answers) == 2)
+        await at.send("hello")
+        await at.until(lambda: [pane.state.state for pane in compare.answers] == ["saved", "saved"])
+        pane = compare.answers[0].pane
+        pane.clear()
+        pane.citations = 1
+        pane.begin("answer")
+        pane.append(ANSWER)
+        pane.finish()
+        await at.until(lambda: "The end." in at.screen())
+        at.app.notify("A word.", title="Title", severity="error", timeout=60, markup=False)
+        await at.until(lambda: "A word." in at.screen())
+        assert await in_every_theme(at) == {}
+        await at.press("ctrl+x")
+        await at.until(lambda: "then …" in at.screen())
+        assert await in_every_theme(at) == {}
+        await at.press("escape")
+        for key in ("f3", "f4", "f5"):
+            await at.press(key)
+            assert await in_every_theme(at) == {}, key
+
+
+async def test_help_and_palette_can_be_read_in_every_theme(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a", size=(100, 40)) as at:
+        await at.until(lambda: len(at.app.dashboard.compare.answers) == 1)
+        await at.press("f1")
+        await at.until(lambda: "Everywhere" in at.screen())
+        assert await in_every_theme(at, "#help") == {}
+        await at.press("escape")
+        for name, theme in load_themes().loaded.items():
+            at.app.theme = name
+            await at.press("ctrl+p", "h", "e")
+            await at.until(lambda: isinstance(at.app.screen, CommandPalette) and "Help   F1" in at.screen())
+            assert poor(rows(at, at.app.screen.query_one(CommandList)), theme) == set()
+            await at.press("escape")
+            await at.until(lambda: at.app.screen is at.app.dashboard)
+
+
+async def test_every_style_of_every_widget_can_be_read_in_every_theme(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await at.until(lambda: len(at.app.dashboard.compare.answers) == 1)
+        bad = set()
+        for name, theme in load_themes().loaded.items():
+            at.app.theme = name
+            await at.settle()
+            ground = at.app.theme_variables["background"]
+            await at.until(lambda ground=ground: at.app.dashboard.styles.background == Color.parse(ground))  # type: ignore[misc]
+            for widget in at.app.dashboard.query("*"):
+                for part in type(widget).COMPONENT_CLASSES if type(widget).__module__.startswith("tui.") else ():
+                    if not any(word in part for word in ("track", "thumb", "bar", "border", "rule", "axis")):
+                        style = widget.get_component_rich_style(part)
+                        bad |= {(name, part, *found[1:]) for found in poor([Strip([Segment("x", style)])], theme)}
+        assert bad == set()
+
+
+async def test_without_colours_states_are_told_by_words_and_signs(
+    tmp_path: Path, server: PacedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with stage(tmp_path, server.base_url, "lab/a", "gone/b", size=(120, 30)) as at:
+        compare = at.app.dashboard.compare
+        await at.until(lambda: len(compare.answers) == 2)
+        await at.send("hello")
+        await at.until(lambda: [pane.state.state for pane in compare.answers] == ["saved", "failed"])
+        await at.until(lambda: "✓ saved" in at.screen() and "✗ failed" in at.screen())
+        for strip in rows(at):
+            for text, style, _ in strip:
+                for color in (style.color, style.bgcolor) if style is not None and text.strip() else ():
+                    if color is not None and color.triplet is not None:
+                        assert max(color.triplet) - min(color.triplet) <= 2, text
+        current = [style for text, style, _ in rows(at)[0] if "Compare" in text]
+        others = [style for text, style, _ in rows(at)[0] if "Ask" in text]
+        assert [style is not None and bool(style.reverse) for style in (*current, *others)] == [True, False]
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -105,7 +216,7 @@ def test_own_themes_are_read_and_a_bad_one_is_named(tmp_path: Path) -> None:
     write(tmp_path, "stretto-dark.toml", '[colors]\nprimary = "teal"\nbackground = "black"\n')
     write(tmp_path, "notes.txt", "not a theme")
     themes = load_themes(tmp_path)
-    assert set(themes.loaded) == {"stretto-dark", "stretto-light", "sea"}
+    assert set(themes.loaded) == {*BUILT_IN, "sea"}
     assert themes.loaded["stretto-dark"].background == "#000000"
     assert set(themes.failed) == {"broken.toml"}
     assert "colors.primary = 'bleu' is no colour" in themes.failed["broken.toml"]
@@ -124,6 +235,8 @@ def test_a_folder_that_is_not_there_is_no_fault(tmp_path: Path) -> None:
         ("[colors]\nsecondary = 'red'", "[colors] with at least primary is missing"),
         ("[colors]\nprimary = 'red'\nsurfce = 'red'", "unknown key colors.'surfce', did you mean 'surface'?"),
         ("[colours]\nprimary = 'red'", "unknown key 'colours', did you mean 'colors'?"),
+        ("transparent = 1\n[colors]\nprimary = 'red'", "transparent must be true or false"),
+        ("transparent = true\n[colors]\nprimary = 'red'\nsurface = 'red'", "colors.surface cannot be set"),
         ("[colors]\nprimary = 7", "colors.primary must be a colour in quotes"),
         ("[colors]\nprimary = 'ansi_red'", "terminal's own palette"),
         (
@@ -154,3 +267,80 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "own.toml").mkdir()
     assert load_themes(tmp_path).failed["own.toml"].startswith("cannot be read")
+
+
+def test_a_transparent_theme_of_ones_own_needs_only_a_colour(tmp_path: Path) -> None:
+    theme = load_theme(write(tmp_path, "glass.toml", 'transparent = true\n[colors]\nprimary = "#a8cbf2"\n'))
+    values = theme.to_color_system().generate()
+    assert values["background"] == "ansi_default"
+    assert not any(value.startswith("ansi_") and value != "ansi_default" for value in values.values())
+    assert poor_pairs(theme) == {}
+
+
+async def test_the_terminals_own_background_shows_through_a_transparent_theme(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a", theme="transparent", size=(100, 30)) as at:
+        await at.until(lambda: len(at.app.dashboard.compare.answers) == 1)
+        grounds = {
+            str(style.bgcolor) for strip in rows(at, at.app.dashboard.compare.answers[0].pane) for _, style, _ in strip if style
+        }
+        assert all("DEFAULT" in ground or ground == "None" for ground in grounds)
+
+
+SEA = '[colors]\nprimary = "#8ab6e8"\nbackground = "%s"\n'
+
+
+async def test_a_file_that_changes_is_taken_at_once_and_a_bad_one_is_named(tmp_path: Path, server: PacedServer) -> None:
+    write(tmp_path / "themes", "sea.toml", SEA % "#001020")
+    async with stage(tmp_path, server.base_url, "lab/a", theme="sea", size=(100, 30)) as at:
+
+        def ground() -> str:
+            return at.app.dashboard.styles.background.hex
+
+        await at.until(lambda: ground() == "#001020")
+        write(tmp_path / "themes", "sea.toml", SEA % "#102030")
+        await at.until(lambda: ground() == "#102030")
+        write(tmp_path / "themes", "sea.toml", SEA % "no colour")
+        await at.until(lambda: "theme sea.toml is skipped" in at.screen())
+        assert ground() == "#102030"
+        write(tmp_path / "themes", "moss.toml", SEA % "#203010")
+        await at.until(lambda: "moss" in at.app.shelf.themes.loaded)
+        (tmp_path / "themes" / "sea.toml").unlink()
+        await at.until(lambda: "sea" not in at.app.shelf.themes.loaded and not at.app.shelf.themes.failed)
+        assert ground() == "#102030"
+
+
+async def test_the_next_theme_is_taken_and_begun_with_next_time(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a", theme="") as at:
+        await at.until(lambda: len(at.app.dashboard.compare.answers) == 1)
+        assert at.app.theme == "stretto-dark"
+        await at.press("ctrl+x", "t")
+        await at.until(lambda: at.app.theme == "stretto-light" and "Theme: stretto-light" in at.screen())
+        for _ in BUILT_IN[1:]:
+            await at.press("ctrl+x", "t")
+        assert at.app.theme == "stretto-dark"
+        await at.press("ctrl+x", "t")
+        await at.until((tmp_path / "data" / "screen.json").exists)
+        await at.until(lambda: "stretto-light" in (tmp_path / "data" / "screen.json").read_text())
+        assert (tmp_path / "data" / "screen.json").stat().st_mode & 0o077 == 0
+    async with stage(tmp_path, server.base_url, "lab/a", theme="") as at:
+        await at.until(lambda: at.app.theme == "stretto-light")
+    async with stage(tmp_path, server.base_url, "lab/a", theme="nocturne") as at:
+        await at.until(lambda: at.app.theme == "nocturne")
+
+
+@pytest.mark.parametrize("kept", ["{}", "[]", "{", '{"theme": 3}', '{"theme": "gone"}', "\x00"])
+def test_what_was_kept_and_cannot_be_used_is_passed_over(tmp_path: Path, kept: str) -> None:
+    write(tmp_path / "data", "screen.json", kept)
+    shelf = ThemeShelf(places(tmp_path))
+    shelf.load()
+    assert shelf.chosen("") == "stretto-dark"
+    assert shelf.chosen("pastorale") == "pastorale"
+
+
+async def test_where_nothing_can_be_kept_the_theme_is_changed_all_the_same(tmp_path: Path) -> None:
+    await ThemeShelf(places(tmp_path)).keep("nocturne")
+    assert not (tmp_path / "data").exists()
+
+
+def places(folder: Path) -> Locations:
+    return Locations(config=folder / "config.toml", data=folder / "data", themes=folder / "themes")

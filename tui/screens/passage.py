@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class PassageScreen(ModalScreen[None]):
     """Shows one passage; any of Escape, Enter and q closes it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", "Close", id="passage.close", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,q", "dismiss", "Close", tooltip="Back to the answer", id="passage.close", priority=True)
+    ]
 
     def __init__(self, number: int, hit: Hit) -> None:
         super().__init__()

@@ -69,7 +69,7 @@ class EntryList(ScrollView, can_focus=False):
         width = max(self.scrollable_content_region.width - 1, 8)
         self._lines = []
         for title, entries in self._sections:
-            self._lines.append([(title, "head")])
+            self._lines += [[(line, "head")] for line in _wrapped(title, width)]
             for entry in entries:
                 self._lines += _rows(entry, width)
             self._lines.append([])
@@ -107,8 +107,8 @@ def _rows(entry: Entry, width: int) -> Iterator[list[_Part]]:
             yield [(line, "key")]
         for line in _wrapped(entry.text, width - 2):
             yield [(f"  {line}", "text")]
-        if entry.name:
-            yield [(f"  {entry.name}", "name")]
+        for line in _wrapped(entry.name, width - 2) if entry.name else ():
+            yield [(f"  {line}", "name")]
 
 
 def _beside(*columns: tuple[list[str], str, int]) -> Iterator[list[_Part]]:
@@ -119,4 +119,4 @@ def _beside(*columns: tuple[list[str], str, int]) -> Iterator[list[_Part]]:
 def _wrapped(text: str, width: int) -> list[str]:
     if cell_len(text) <= width:
         return [text]
-    return textwrap.wrap(text, max(width, 1)) or [""]
+    return textwrap.wrap(text, max(width, 1), break_on_hyphens=False) or [""]

@@ -112,7 +112,7 @@ class RowPainter:
     @property
     def blank(self) -> Strip:
         """A row with nothing in it."""
-        return Strip.blank(self.width, self._styles["text"])
+        return self.line("")
 
     def rows(self, doc: PaneText, rows: Sequence[Row], bar: range | None, marks: Mapping[int, tuple[Mark, ...]]) -> list[Strip]:
         """Return strips for ``rows``; ``bar`` is where the scrollbar's thumb is, None without one.
