@@ -176,8 +176,9 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.feed.pump()
         now = self.workspace.engine.clock()
         self.dashboard.view.flush(now)
-        if (flush := getattr(self.screen, "flush", None)) is not None:  # one of those over the dashboard that show what goes on
-            flush(now)
+        for screen in self.screen_stack[-1:]:  # none is left once the app closes, and the clock may tick once more
+            if (flush := getattr(screen, "flush", None)) is not None:  # one of those over the dashboard that show what goes on
+                flush(now)
 
     async def on_event(self, event: events.Event) -> None:
         """Give the key after the leader key to its menu, before anything else can take it."""
