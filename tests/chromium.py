@@ -64,7 +64,8 @@ class Tab:
                 case "Network.webSocketCreated", params:
                     self.requests.append(params["url"])
                 case "Runtime.exceptionThrown", params:
-                    self.complaints.append(str(params["exceptionDetails"]))
+                    details = params["exceptionDetails"]
+                    self.complaints.append(str(details.get("exception", {}).get("description", details)))
                 case "Log.entryAdded", {"entry": {"level": "error"} as entry}:
                     self.complaints.append(entry["text"])
                 case _:

@@ -299,8 +299,7 @@ async def test_a_window_is_a_program_of_its_own_that_ends_with_it_and_there_are_
         assert at.server.access.token not in told
         assert at.server.access.cookie not in told
         await first.close()
-        _, alive = await asyncio.to_thread(psutil.wait_procs, processes, 20, None)
-        assert len(alive) == 1
+        await until(lambda: sum(process.is_running() for process in processes) == 1)
         await read_until(second, "No answer yet.")
         await second.send_json(["stdin", "\x11"])  # Ctrl+Q
         async with asyncio.timeout(20):

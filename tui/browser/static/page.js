@@ -2,3 +2,14 @@
 if (location.hash || location.search) {
   history.replaceState(null, "", "/");
 }
+
+// What is typed goes to the terminal from the first moment it shows something, without a click.
+window.addEventListener("load", () => {
+  const watch = new MutationObserver(() => {
+    if (document.body.classList.contains("-first-byte")) {
+      watch.disconnect();
+      document.querySelector(".xterm-helper-textarea")?.focus();
+    }
+  });
+  watch.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+});
