@@ -35,7 +35,7 @@ async def test_the_first_acceptable_answer_wins_and_the_others_are_stopped(tmp_p
         server._reply = lambda asked: "".join(words(30)) if asked["model"] == "b" else None
         await race_form(at)
         await at.press("2", "0", "enter")
-        await at.until(lambda: home(at) and "⚑" in at.screen() and "Race: the first acceptable" in at.screen())
+        await at.until(lambda: home(at) and "race › The first acceptable" in at.screen())
         server._rules = [('"a"', "paced-8000-50"), ('"c"', "paced-8000-50")]
         await at.send("a race please")
         await at.until(lambda: states(view) == ["cancelled", "saved", "cancelled"])
@@ -43,7 +43,7 @@ async def test_the_first_acceptable_answer_wins_and_the_others_are_stopped(tmp_p
         await at.until(lambda: "★ won" in at.text_of(view.answers[1].header))
         assert all("■ stopped" in at.text_of(view.answers[number].header) for number in (0, 2))
         await at.until(lambda: server.counts.in_flight == 0)
-        assert "⚑" not in at.screen()
+        assert "race ›" not in at.screen()
         assert (await at.app.workspace.history.list(1))[0].kind == "race"
 
 

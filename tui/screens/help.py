@@ -28,6 +28,16 @@ PANE_FIGURES = (
     ("cached", "the answer came from the cache; nothing was sent"),
     ("joined", "the same question was in flight already, and both share its answer"),
     ("at the output limit", "the answer ended because it may not be longer, not because it was complete"),
+    (
+        "won, tokens saved",
+        "a race: the output limits of the lanes that were stopped - the pieces they had made, so at most; an estimate",
+    ),
+    ("rating", "Bradley-Terry fit of all votes, mean 1000; 100 points more win 64 of 100 votes; the interval is 95 % (Wald)"),
+    (
+        "± in a sweep",
+        "95 % confidence interval of the mean by Student's t; of accepted answers by Wilson; a dash for a single answer",
+    ),
+    ("% of the words", "differences: 2 x words aligned in both texts / words of both"),
 )
 FIGURES = (
     ("prompts waiting", "prompts that were typed while the view was busy"),

@@ -62,7 +62,7 @@ class CompareView(RoundsView):
         if self._edited:
             return "✎", "Change the last prompt; Enter sends it in its place"
         if self.races:
-            return "⚑", "Race: the first acceptable answer wins; Enter sends"
+            return "race ›", "The first acceptable answer wins; Enter sends"
         target = self.target
         if target is None:
             return "›", self.placeholder
