@@ -13,6 +13,7 @@ from rich.text import Text
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.keys import Keys
 from textual.message import Message
+from textual.scroll_view import ScrollView
 from textual.widgets import TextArea
 
 from tui.key_table import bindings
@@ -21,10 +22,11 @@ from tui.safe import safe_cells
 
 if TYPE_CHECKING:
     from textual import events
+    from textual._text_area_theme import TextAreaTheme
     from textual.binding import BindingType
     from textual.document._document import EditResult, Location
     from textual.document._edit import Edit
-    from textual.geometry import Size
+    from textual.geometry import Region, Size
     from textual.strip import Strip
 
 MOST_ROWS: Final = 8
@@ -58,6 +60,8 @@ class PromptArea(TextArea):
         text: str
 
     def __init__(self, *, placeholder: str = "", id: str | None = None) -> None:  # noqa: A002  # Textual's own name
+        self._styled: TextAreaTheme | None = None
+        """The theme whose styles were looked up since they last changed."""
         super().__init__(placeholder=placeholder, id=id, compact=True, highlight_cursor_line=False)
         self.match_cursor_bracket = False
         self.earlier = PromptHistory()
@@ -176,6 +180,19 @@ class PromptArea(TextArea):
     def get_line(self, line_index: int) -> Text:
         """Return a line as it is shown: as many characters as it has, none of which a terminal obeys."""
         return Text(safe_cells(self.document.get_line(line_index)), end="", no_wrap=True)
+
+    def notify_style_update(self) -> None:
+        """Look the styles up anew at the next drawing."""
+        self._styled = None
+        super().notify_style_update()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw rows; styles are looked up when they changed, not, as usual, at every key: that takes most of a drawing's time."""
+        theme = self._theme
+        if theme is not self._styled:
+            theme.apply_css(self)
+            self._styled = theme
+        return ScrollView.render_lines(self, crop)
 
     def render_line(self, y: int) -> Strip:
         """Draw a row, cut where what stands for hidden characters makes it too long."""
