@@ -259,8 +259,9 @@ class StrettoApp(App[None], inherit_bindings=False):
         await self.shelf.keep(name)
 
     def action_stop(self) -> None:
-        """Close the files that are offered, else stop the marked pane's answer."""
-        if not self.dashboard.bar.files.refuse() and not self.dashboard.view.stop():
+        """Close the files that are offered, or the search in the marked pane, else stop its answer."""
+        dashboard = self.dashboard
+        if not (dashboard.bar.files.refuse() or dashboard.view.close() or dashboard.view.stop()):
             self.dashboard.prompt.focus()
 
     def action_stop_all(self) -> None:

@@ -45,7 +45,7 @@ class View(Container):
         """What comes back into the prompt line; ``None`` leaves it as it is."""
 
     def hint(self) -> tuple[str, str]:
-        """Return the prompt's mark, one cell wide, and its placeholder."""
+        """Return the prompt's mark, a sign or a short word, and its placeholder."""
         return "›", self.placeholder
 
     def hinted(self, text: str | None = None) -> None:
@@ -90,6 +90,11 @@ class View(Container):
         pane = self.marked_pane()
         if pane is not None:
             pane.focus()
+
+    def close(self) -> bool:
+        """End searching or selecting in the marked pane; return whether there was anything to end."""
+        pane = self.marked_pane()
+        return pane is not None and pane.close()
 
     def act_search(self) -> None:
         """Search in the marked pane."""

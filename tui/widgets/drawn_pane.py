@@ -17,6 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.widgets.pane_blocks import ANSWER, ASKED, REMARK
+from tui.widgets.pane_clock import CATCHING_UP
 from tui.widgets.pane_rows import MARKS, OVER, STYLES, WHOLE
 from tui.widgets.pane_view import PaneView
 
@@ -164,7 +165,11 @@ class DrawnPane(Widget):
 
     def _catch_up(self) -> None:
         self._catching_up = False
-        self.flush(_CATCH_UP)
+        if CATCHING_UP:
+            with CATCHING_UP:
+                self.flush(_CATCH_UP)
+        else:
+            self._catch_up_soon()
 
     def _is_hidden(self) -> bool:
         return not (self.is_attached and self.size and self.screen.is_current and self.is_on_screen)

@@ -35,8 +35,8 @@ class StreamPane(DrawnPane, can_focus=True):
         background: $background;
         color: $foreground;
         & > .stream-pane--heading { text-style: bold; color: $text-primary; }
-        & > .stream-pane--code { color: $text-secondary; }
-        & > .stream-pane--fence { color: $text-muted; }
+        & > .stream-pane--code { background: $surface; color: $foreground; }
+        & > .stream-pane--fence { background: $surface; color: $text-muted; }
         & > .stream-pane--prompt { color: $text-accent; text-style: bold; }
         & > .stream-pane--note { color: $text-muted; text-style: italic; }
         & > .stream-pane--empty { color: $text-muted; }
