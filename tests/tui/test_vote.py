@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.events import Key
 
-from tests.tui.rounds_stage import answered, closed, shown
+from tests.tui.rounds_stage import answered, closed, home, shown
 from tui.rounds.voting import VoteScreen
 
 if TYPE_CHECKING:
@@ -53,6 +54,18 @@ async def test_a_round_is_voted_on_once_because_its_names_are_known(tmp_path: Pa
         view.act_vote()
         await at.until(lambda: "voted on" in at.screen())
         assert at.app.screen is at.app.dashboard
+
+
+async def test_a_vote_is_stored_also_when_the_screen_is_closed_at_once(tmp_path: Path) -> None:
+    async with answered(tmp_path, "lab/m0", "lab/m1") as (at, view, _):
+        view.act_vote()
+        await at.until(lambda: isinstance(at.app.screen, VoteScreen))
+        await at.settle()
+        for key in ("a", "escape"):
+            at.app.post_message(Key(key, None))
+        await at.until(lambda: home(at))
+        await at.app.workers.wait_for_complete([worker for worker in at.app.workers if worker.group == "vote"])
+        assert len(await at.app.workspace.votes.all()) == 1
 
 
 async def test_leaving_stores_nothing_and_the_round_can_still_be_voted_on(tmp_path: Path) -> None:

@@ -208,7 +208,8 @@ class VoteScreen(Sheet[None]):
             ballot.name_it("=" if best is None else "★ best:" if ballot is best else "·")
         self._memory.voted.add(frozenset(ballot.answer.step for ballot in self._ballots))
         self.draw_keys()
-        self.run_worker(self._store(best), group="vote", description="store the vote")
+        # The app's worker and not the screen's: a vote is stored also when the screen is closed at once.
+        self.app.run_worker(self._store(best), group="vote", description="store the vote")
 
     async def _store(self, best: Ballot | None) -> None:
         """Store the vote: the best one beats every other, a tie is one between each two. Then show the ratings."""
@@ -227,9 +228,11 @@ class VoteScreen(Sheet[None]):
                     await votes.add(round_id, one, other, tie=winner is None)
             after = await standing(votes)
         except (StrettoError, StoreError) as error:
-            self.fail(f"the vote was not stored: {error}")
+            self._memory.voted.discard(frozenset(ballot.answer.step for ballot in self._ballots))
+            self.app.notify(safe_line(f"the vote was not stored: {error}", 300), severity="error", markup=False)
             return
-        self._reveal(winner, models, before, after)
+        if self.is_attached:
+            self._reveal(winner, models, before, after)
 
     def _reveal(self, winner: str | None, models: list[str], before: Sequence[Rating], after: Sequence[Rating]) -> None:
         said = "It is a tie." if winner is None else f"{winner} is best."
