@@ -82,4 +82,5 @@ def short_model(model: ModelRef, shared: Collection[str] = ()) -> str:
     params = msgspec.to_builtins(model.params).items()
     own = "".join(f" {_SHORT.get(key, key)} {value}" for key, value in params if key not in shared)
     common = "".join(f" {_SHORT.get(key, key)} {value}" for key, value in params if key in shared)
-    return f"{model.model}{own} @{model.endpoint}{common}"
+    name = f"{own.lstrip()} {model.model}" if own and "model" in shared else f"{model.model}{own}"
+    return f"{name} @{model.endpoint}{common}"

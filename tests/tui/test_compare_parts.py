@@ -122,10 +122,19 @@ def test_the_slider_s_line_rises_with_the_number() -> None:
 
 
 def test_titles_begin_with_what_tells_panes_apart() -> None:
-    models = [ModelRef("lab", "alto", Params(temperature=heat, max_tokens=200)) for heat in (0.1, 0.9)]
-    assert shared(models) == {"top_p", "max_tokens", "seed"}
-    assert [short_model(model, shared(models)) for model in models] == ["alto temp 0.1 @lab max 200", "alto temp 0.9 @lab max 200"]
-    assert short_model(models[0], shared(models[:1])) == "alto temp 0.1 max 200 @lab"
+    cool, hot = (ModelRef("lab", "alto", Params(temperature=heat, max_tokens=200)) for heat in (0.1, 0.9))
+    bass = ModelRef("lab", "bass", Params(temperature=0.9, max_tokens=200))
+    assert shared([cool, hot]) == {"model", "top_p", "max_tokens", "seed"}
+    assert [short_model(model, shared([cool, hot])) for model in (cool, hot)] == [
+        "temp 0.1 alto @lab max 200",
+        "temp 0.9 alto @lab max 200",
+    ]
+    assert [short_model(model, shared([cool, bass])) for model in (cool, bass)] == [
+        "alto temp 0.1 @lab max 200",
+        "bass temp 0.9 @lab max 200",
+    ]
+    assert short_model(cool, shared([cool])) == "alto temp 0.1 max 200 @lab"
+    assert short_model(bass, shared([bass, bass])) == "bass @lab temp 0.9 max 200"
 
 
 def test_costs_are_as_long_as_they_must_be() -> None:

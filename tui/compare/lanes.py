@@ -43,12 +43,14 @@ def overlaid(params: Params, over: Params) -> Params:
 
 
 def shared(models: Sequence[ModelRef]) -> frozenset[str]:
-    """Return the parameters that are the same for all of several models, and so tell none of them from another."""
+    """Return what is the same for all of several models, and so tells none from another: parameters' names, and ``model``."""
     if len(models) < 2:
         return frozenset()
     first = models[0].params
-    names = first.__struct_fields__
-    return frozenset(name for name in names if all(getattr(model.params, name) == getattr(first, name) for model in models))
+    same = {
+        name for name in first.__struct_fields__ if all(getattr(model.params, name) == getattr(first, name) for model in models)
+    }
+    return frozenset(same | {"model"} if all(model.model == models[0].model for model in models) else same)
 
 
 def request(prompt: Prompt, panes: Sequence[ComparePane], *, use_cache: bool, session: str) -> Chat | Race:

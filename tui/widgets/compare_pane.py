@@ -56,7 +56,7 @@ class ComparePane(AnswerPane):
         self._entitle()
 
     def share(self, names: frozenset[str]) -> None:
-        """Take note of the parameters that all panes share: the title tells the others first."""
+        """Take note of what all panes share: the title tells the rest first."""
         if names != self._shared:
             self._shared = names
             self._entitle()
