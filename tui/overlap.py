@@ -10,7 +10,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from tui.timeline import Bar, Timeline, Track
 
@@ -45,26 +45,31 @@ class Overlap(NamedTuple):
 def overlap(track: Track, now: float) -> Overlap:
     """Return the figures of a run; one that goes on counts up to ``now``."""
     leaves = track.leaves
-    waiter = max(leaves, key=lambda bar: bar.wait(now), default=None)
-    return Overlap(
-        steps=len(leaves),
-        busy=sum(bar.busy(now) for bar in leaves),
-        wall=track.until(now) - track.began,
-        most=most_at_once(
-            (bar.started, bar.until(now) - min(_HANDOVER, bar.busy(now) / 2)) for bar in leaves if bar.started is not None
-        ),
-        waiter=waiter if waiter is not None and waiter.wait(now) > 0 else None,
-        critical=critical_path(leaves, now),
-    )
+    busy, longest, waiter = 0.0, 0.0, None
+    times: list[tuple[float, float]] = []
+    # One pass, because a run may have thousands of steps and the screen waits.
+    for bar in leaves:
+        until = now if bar.ended is None else bar.ended
+        started = bar.attempts[0].started if bar.attempts else None
+        wait = (until if started is None else started) - bar.queued
+        if wait > longest:
+            longest, waiter = wait, bar
+        if started is not None:
+            length = max(until - started, 0.0)
+            busy += length
+            times.append((started, started + length - min(_HANDOVER, length / 2)))
+    wall = track.until(now) - track.began
+    return Overlap(len(leaves), busy, wall, most_at_once(times), waiter, critical_path(leaves, now))
 
 
-def most_at_once(intervals: Iterable[tuple[float, float]]) -> int:
+def most_at_once(intervals: Sequence[tuple[float, float]]) -> int:
     """Return how many of ``intervals`` hold the same moment at most; one that ends where another begins does not overlap it."""
-    edges = sorted(edge for begin, end in intervals for edge in ((begin, 1), (max(end, begin), -1)))
-    most, current = min(len(edges), 1), 0  # what has no length was there, too
-    for _, change in edges:
-        current += change
-        most = max(most, current)
+    begins, ends = sorted(begin for begin, _ in intervals), sorted(max(begin, end) for begin, end in intervals)
+    most, over = min(len(begins), 1), 0  # what has no length was there, too
+    for begun, begin in enumerate(begins, 1):
+        while ends[over] <= begin and over < begun - 1:
+            over += 1
+        most = max(most, begun - over)
     return most
 
 

@@ -7,10 +7,10 @@ Phases differ by glyph, ends by glyph and word; colour only repeats them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.segment import Segment
-from rich.style import Style
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -27,6 +27,7 @@ from tui.widgets.time_bars import LEGEND, cell_of, paint, tone_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.style import Style
     from textual import events
     from textual.binding import BindingType
 
@@ -34,9 +35,27 @@ _AGAIN: Final = 0.1
 """Seconds after which a window in which something runs is drawn again, though no event came."""
 _FIGURES_EVERY: Final = 0.5
 """Seconds after which the figures of a run that goes on are made again."""
+_SHARE: Final = 0.02
+"""Share of the time that may go into making them."""
 _LEAST: Final = 0.5
 """Seconds the axis is long at least while a run goes on."""
 _ZOOM: Final = 1.5
+
+
+@dataclass(slots=True)
+class _Summary:
+    """The figures of one run as they were at its ``version``."""
+
+    track: Track
+    version: int
+    due: float
+    """When they may be made anew."""
+    figures: Overlap
+    waiting: str
+
+    def is_due(self, now: float) -> bool:
+        """Return whether they are out of date and may be made anew; those of a run that is over only once more for each event."""
+        return now >= self.due and (self.track.ended is None or self.track.version != self.version)
 
 
 class Waterfall(Widget, can_focus=True):
@@ -78,7 +97,8 @@ class Waterfall(Widget, can_focus=True):
         self._now = 0.0
         self._seen = -1
         self._dirty = True
-        self._figures: tuple[Track, int, float, Overlap] | None = None
+        self._summary: _Summary | None = None
+        self._styles: dict[tuple[str, bool], Style] = {}
 
     @property
     def track(self) -> Track | None:
@@ -87,11 +107,13 @@ class Waterfall(Widget, can_focus=True):
 
     def flush(self, now: float) -> None:
         """Draw if anything changed, or if something runs and grows. ``now`` is the engine's monotonic time."""
-        changed = self._dirty or self.timeline.version != self._seen
+        changed = self._dirty or self.timeline.version != self._seen or (self._summary is not None and self._summary.is_due(now))
         if not changed and not (self.timeline.running and now - self._now >= _AGAIN):
             return
         self._now, self._seen, self._dirty = now, self.timeline.version, False
         self._settle()
+        self._summarise()
+        self._styles.clear()
         self.refresh()
 
     def _settle(self) -> None:
@@ -232,8 +254,15 @@ class Waterfall(Widget, can_focus=True):
         begin = 1 + name + 1
         return name, begin, max(width - begin - end, 0), end
 
-    def _style(self, tone: str) -> Style:
-        return self.get_component_rich_style(f"waterfall--{tone}")
+    def _style(self, tone: str, *, marked: bool = False) -> Style:
+        """Return a style, looked up once a frame: a look-up costs more than drawing what it is for."""
+        found = self._styles.get((tone, marked))
+        if found is None:
+            found = self.get_component_rich_style(f"waterfall--{tone}") if tone else self.rich_style
+            if marked:
+                found += self._style("marked")
+            self._styles[tone, marked] = found
+        return found
 
     def render_line(self, y: int) -> Strip:
         """Return the axis, a row, or a line of the foot."""
@@ -249,7 +278,7 @@ class Waterfall(Widget, can_focus=True):
             strip = Strip([Segment(" Nothing has run yet.", self._style("dim"))])
         else:
             strip = Strip([Segment(self._rest(), self._style("dim"))])
-        return strip.adjust_cell_length(width, self.rich_style).crop(0, width)
+        return strip.adjust_cell_length(width, self._style("")).crop(0, width)
 
     def _rest(self) -> str:
         """Return a row without a step: only the present is in it."""
@@ -274,64 +303,60 @@ class Waterfall(Widget, can_focus=True):
 
     def _row(self, row: Row) -> Strip:
         name, _, width, end = self._columns()
-        marked = row is self.marked
-        base = self._style("marked") if marked else Style()
+        marked, now = row is self.marked, self._now
         pointer = "▸" if marked else " "
         if isinstance(row, Track):
-            words, tone, state = f"{row.kind} {row.title}", "run", _state_of(row)
-            length, label_style = row.until(self._now) - row.began, self._style("run")
+            words, state, label_tone, begin = f"{row.kind} {row.title}", _state_of(row), "run", row.began
         else:
-            words, state, tone = "  " * (row.depth + 1) + row.name, row.state, tone_of(row.state)
-            length, label_style = row.until(self._now) - row.queued, self.rich_style
-            if self._is_critical(row):
-                pointer = "▸" if marked else "◆"
+            words, state, label_tone, begin = "  " * (row.depth + 1) + row.name, row.state, "", row.queued
+            if not marked and self._is_critical(row):
+                pointer = "◆"
+        label_style = self._style(label_tone, marked=marked)
+        painted = paint(row, self.window, now, width, going_on=self.timeline.running)
         segments = [
-            Segment(pointer, self._style("head") + base),
-            *Strip([Segment(cut(words, name), label_style + base)]).adjust_cell_length(name + 1, label_style + base),
-            *self._bars(row, width, base),
+            Segment(pointer, self._style("head", marked=marked)),
+            *Strip([Segment(cut(words, name), label_style)]).adjust_cell_length(name + 1, label_style),
+            *(Segment(text, self._style(tone, marked=marked)) for text, tone in painted),
         ]
         if end:
             glyph, word = STATES[state]
-            said = f" {glyph} {word:<9.9}{_short(length):>5}" if end > 9 else f" {glyph}{_short(length):>7}"
-            segments.append(Segment(said, self._style(tone_of(state) if tone == "run" else tone) + base))
-        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style + base)
+            length = _short(row.until(now) - begin)
+            said = f" {glyph} {word:<9.9}{length:>5}" if end > 9 else f" {glyph}{length:>7}"
+            segments.append(Segment(said, self._style(tone_of(state), marked=marked)))
+        return Strip(segments).adjust_cell_length(self.size.width, self._style("", marked=marked))
 
-    def _bars(self, row: Row, width: int, base: Style) -> list[Segment]:
-        """Return exactly ``width`` cells: what a row did, as far as it is in view."""
-        painted = paint(row, self.window, self._now, width, going_on=self.timeline.running)
-        return [Segment(text, self._style(tone) + base) for text, tone in painted]
-
-    def _overlap(self) -> Overlap | None:
-        """Return the figures of the marked run; those of one that goes on are made twice a second."""
-        track = self.track
+    def _summarise(self) -> None:
+        """Make the figures of the marked run, not more often than a small share of the time allows."""
+        track, kept = self.track, self._summary
         if track is None:
-            return None
-        kept = self._figures
-        if kept is not None and kept[0] is track:
-            same = kept[1] == track.version and track.ended is not None
-            if same or (track.ended is None and 0 <= self._now - kept[2] < _FIGURES_EVERY):
-                return kept[3]
+            self._summary = None
+            return
+        if kept is not None and kept.track is track and not kept.is_due(self._now):
+            return
+        before = perf_counter()
         figures = overlap(track, self._now)
-        self._figures = (track, track.version, self._now, figures)
-        return figures
+        waiter = figures.waiter
+        cap = self._cap(waiter.endpoint) if waiter is not None and waiter.endpoint else None
+        words = waiting(figures, self.timeline, cap, self._now)
+        pause = max(_FIGURES_EVERY, (perf_counter() - before) / _SHARE)
+        self._summary = _Summary(track, track.version, self._now + pause, figures, words)
 
     def _is_critical(self, bar: Bar) -> bool:
-        kept = self._figures
-        return kept is not None and kept[0] is bar.track and bar in kept[3].critical
+        kept = self._summary
+        return kept is not None and kept.track is bar.track and bar in kept.figures.critical
 
     def _foot_line(self, number: int) -> Strip:
-        figures, track, width, now = self._overlap(), self.track, self.size.width, self._now
-        if figures is None or track is None:
+        kept, width = self._summary, self.size.width
+        if kept is None:
             text = LEGEND if number == 0 else ""
         elif number == 0:
-            text = sums(figures, going_on=track.ended is None)
+            text = sums(kept.figures, going_on=kept.track.ended is None)
         elif number == 3:
             text = f"{LEGEND}  ◆ critical"
         elif number == 2 or self._foot == 2:
-            text = path(figures, now, width - 1)
+            text = path(kept.figures, self._now, width - 1)
         else:
-            cap = self._cap(figures.waiter.endpoint) if figures.waiter is not None and figures.waiter.endpoint else None
-            text = waiting(figures, self.timeline, cap, now)
+            text = kept.waiting
         return Strip([Segment(cut(f" {text}", width), self._style("dim" if number else "head"))])
 
 
