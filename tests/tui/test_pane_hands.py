@@ -157,6 +157,48 @@ def _move(app: Desk, x: int, y: int) -> events.MouseMove:
     return events.MouseMove(app.pane, x, y, 0, 1, 1, shift=False, meta=False, ctrl=False, screen_x=at.x + x, screen_y=at.y + y)
 
 
+async def test_the_row_that_is_read_stays_while_text_grows_and_becomes_markdown() -> None:
+    words = [f"**w{number}** " if number % 7 else f"w{number}\n\n" for number in range(1, 600)]
+    async with desk("".join(words[:300])) as (app, _):
+        app.pane.scroll_rows(-4)
+        read = [row for row in app.rows() if row]
+        assert not app.pane.follows
+        app.pane.begin("answer")
+        for word in words[300:]:
+            app.pane.append(word)
+            app.pane.flush(1)
+        await settled(app)
+        assert [row for row in app.rows() if row][:3] == read[:3]
+
+
+async def test_a_pane_that_was_hidden_catches_up_in_slices_and_shows_its_end() -> None:
+    async with desk() as (app, pilot):
+        app.pane.display = False
+        await pilot.pause()
+        for number in range(20_000):
+            app.pane.append(f"paragraph **{number}**\n\n")
+        assert not app.pane.flush()
+        app.pane.display = True
+        await settled(app)
+        await pilot.pause()
+        assert [row for row in app.rows() if row][-2:] == ["paragraph 19998", "paragraph **19999**"]
+        assert len(app.pane._view.doc._laid) < 200
+
+
+async def test_a_new_width_keeps_the_place_that_is_read() -> None:
+    text = "".join(f"- item {number} with **some** words that are wrapped\n\n" for number in range(200))
+    async with desk(text) as (app, pilot):
+        app.pane.scroll_to_share(0.5)
+        await settled(app)
+        read = next(row for row in app.rows() if "item" in row).split()[2]
+        for width in (20, 80, 33, 50):
+            await pilot.resize_terminal(width, 16)
+            await settled(app)
+            await pilot.pause()
+            shown = [row.split()[2] for row in app.rows() if "item" in row and len(row.split()) > 2]
+            assert read in shown[:2]
+
+
 async def test_keys_move_and_select_rows() -> None:
     async with desk(lines(100), "text") as (app, pilot):
         app.pane.focus()
