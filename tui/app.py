@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App
+from textual.filter import Monochrome, NoColor
 from textual.widgets import Input, TextArea
 
 from agents.errors import StrettoError
@@ -72,7 +73,7 @@ class StrettoApp(App[None], inherit_bindings=False):
     COMMANDS: ClassVar[set[Callable[[], type[Provider]]]] = {_commands}  # type: ignore[assignment]  # a factory loads it late
 
     def __init__(self, workspace: Workspace, models: Sequence[ModelRef] = ()) -> None:
-        self._safe = SafeFilter()
+        self._safe, self._bare = SafeFilter(), NoColor()
         keymap = load_keymap(workspace.locations.keymap)
         install(keymap.rows)
         super().__init__()
@@ -92,7 +93,11 @@ class StrettoApp(App[None], inherit_bindings=False):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Put the last wall against control codes before Textual's own filters."""
-        return [self._safe, *super().get_line_filters()]
+        filters = [self._safe, *super().get_line_filters()]
+        if self.no_color and self.native_ansi_color:
+            # Textual chooses by the theme it starts with: greys, which a terminal's own ground may make unreadable.
+            return [self._bare if isinstance(each, Monochrome) else each for each in filters]
+        return filters
 
     def get_default_screen(self) -> Screen[None]:
         """Start on the dashboard."""

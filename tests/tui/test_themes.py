@@ -203,6 +203,20 @@ async def test_without_colours_states_are_told_by_words_and_signs(
         assert [style is not None and bool(style.reverse) for style in (*current, *others)] == [True, False]
 
 
+@pytest.mark.parametrize("name", ["transparent", "transparent-light"])
+async def test_without_colours_a_transparent_theme_has_the_terminals_own_alone(
+    tmp_path: Path, server: PacedServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with stage(tmp_path, server.base_url, "lab/a", theme=name, size=(100, 30)) as at:
+        await at.until(lambda: len(at.app.dashboard.compare.answers) == 1)
+        await at.press("a")
+        await at.until(lambda: at.app.dashboard.prompt.value == "a" and "F1 Help" in at.screen())
+        styles = [style for strip in rows(at) for text, style, _ in strip if style is not None and text.strip()]
+        assert {color.triplet for style in styles for color in (style.color, style.bgcolor) if color is not None} == {None}
+        assert any(style.reverse for strip in rows(at, at.app.dashboard.prompt) for _, style, _ in strip if style is not None)
+
+
 def write(folder: Path, name: str, text: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / name
