@@ -18,6 +18,7 @@ from agents.settings import Defaults, Endpoint, Locations, Settings
 from agents.workspace import Workspace
 from storage.attachments import AttachedFiles, digest_of
 from storage.store import Store
+from tests.servers.http import Connection, LoopbackServer, Request
 from tests.servers.paced import PacedServer
 
 if TYPE_CHECKING:
@@ -210,3 +211,29 @@ async def test_a_file_that_is_no_longer_stored_ends_the_call_in_one_line(here: P
                 errors = [event.error for event in reader.drain() if isinstance(event, StepEnded)]
         assert errors == ["lost.png is no longer stored: attach it again in a new conversation"]
         assert server.requests == []
+
+
+async def test_what_a_server_says_of_an_image_its_model_cannot_take_is_the_end_of_the_answer(here: Path) -> None:
+    (here / "pixel.png").write_bytes(PNG)
+
+    def refuse(connection: Connection, request: Request) -> None:
+        if "stream_options" in request.json():
+            connection.respond(400, b'{"error":{"message":"unknown field stream_options"}}')
+        else:
+            connection.respond(400, b'{"error":{"message":"image input is not supported by this model"}}')
+
+    async with LoopbackServer(refuse) as server:
+        settings = Settings(endpoints={"lab": Endpoint(base_url=server.base_url, max_retries=0)})
+        locations = Locations(config=here / "config.toml", data=here / "data", themes=here / "themes")
+        async with Workspace(settings, locations) as workspace:
+            await workspace.open()
+            lane = Lane(
+                model=ModelRef("lab", "a"), messages=(Message("user", "?", await attach(["pixel.png"], workspace.attached)),)
+            )
+            with workspace.engine.subscribe() as reader:
+                await ended(workspace.engine.submit(Chat(lanes=(lane,))))
+                (error,) = [event.error for event in reader.drain() if isinstance(event, StepEnded)]
+        assert error is not None
+        assert "image input is not supported by this model" in error
+        assert "\n" not in error
+        assert len(server.requests) == 2

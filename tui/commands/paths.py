@@ -39,6 +39,7 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
         "config": locations.config,
         "project": Path.cwd() / PROJECT_FILE,
         "themes": locations.themes,
+        "templates": locations.templates,
         "data": locations.data,
         "database": locations.database,
         "log": locations.data / LOG_NAME,
