@@ -21,7 +21,8 @@ from tui.rounds.merging import MergedScreen, MergeScreen
 from tui.rounds.racing import RaceScreen
 from tui.rounds.sheet import Sheet
 from tui.rounds.standing import RatingsScreen
-from tui.rounds.sweeping import SettingScreen, SweepScreen, SweptScreen
+from tui.rounds.sweeping import SweepScreen
+from tui.rounds.swept import SettingScreen, SweptScreen
 from tui.rounds.table import Column, Table, wrap
 from tui.rounds.voting import VoteScreen
 

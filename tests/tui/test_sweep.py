@@ -11,7 +11,8 @@ from agents.settings import Endpoint, Price, Settings
 from tests.tui.room import ended, make
 from tests.tui.rounds_stage import answered, calls, closed, home
 from tui.rounds.sweep_run import SweepRun
-from tui.rounds.sweeping import MOST, SettingScreen, SweepScreen, SweptScreen, expense, lanes_of
+from tui.rounds.sweeping import MOST, SweepScreen, expense, lanes_of
+from tui.rounds.swept import SettingScreen, SweptScreen
 
 if TYPE_CHECKING:
     from pathlib import Path
