@@ -271,7 +271,8 @@ class StrettoApp(App[None], inherit_bindings=False):
 
     def action_stop_all(self) -> None:
         """Stop everything the view runs."""
-        if dropped := self.dashboard.view.stop_all():
+        view = self.dashboard.view
+        if dropped := self.prompting.drop(view) + view.stop_all():
             prompts = "prompt that waited is" if dropped == 1 else f"{dropped} prompts that waited are"
             self.notify(f"The {prompts} not sent; Up brings back what was typed.", timeout=6, markup=False)
 

@@ -35,6 +35,8 @@ class Prompting:
     def __init__(self, app: StrettoApp) -> None:
         self._app = app
         self._sending: deque[_Sending] = deque()
+        self._reading = False
+        """Whether files of prompts are being read; one task does it, in order."""
         self._told_unkept = False
         self._editing = False
 
@@ -56,26 +58,45 @@ class Prompting:
             view.submit(prompt)
             return
         self._sending.append(_Sending(view, prompt, text if takes_files else ""))
-        if len(self._sending) == 1:
+        if not self._reading:
+            self._reading = True
             self._app.run_worker(self._send_all(), name="send", description="files of prompts")
 
+    def drop(self, view: View) -> int:
+        """Send nothing that is still on its way to ``view``, and return how many prompts that were."""
+        kept = [sending for sending in self._sending if sending.view is not view]
+        dropped = len(self._sending) - len(kept)
+        self._sending = deque(kept)
+        return dropped
+
     async def _send_all(self) -> None:
-        while self._sending:
-            view, prompt, named_in = self._sending[0]
-            try:
-                files = await self._files(named_in) if named_in else ()
-            except (StoreError, StrettoError) as error:
-                self._refuse(prompt.text, str(error))
-            else:
-                view.submit(prompt._replace(attachments=(*prompt.attachments, *files)))
-            self._sending.popleft()
+        try:
+            while self._sending:
+                await self._send_first(self._sending[0])
+        finally:
+            self._reading = False
+
+    async def _send_first(self, first: _Sending) -> None:
+        files: tuple[Attachment, ...] = ()
+        reason = ""
+        try:
+            files = await self._files(first.named_in)
+        except (StoreError, StrettoError) as error:
+            reason = str(error)
+        if not self._sending or self._sending[0] is not first:
+            return  # dropped meanwhile
+        self._sending.popleft()
+        if reason:
+            self._refuse(first.prompt.text, reason)
+        else:
+            first.view.submit(first.prompt._replace(attachments=(*first.prompt.attachments, *files)))
 
     async def _files(self, text: str) -> tuple[Attachment, ...]:
         import asyncio
 
         from agents.attachments import attach, named_files
 
-        names = await asyncio.to_thread(named_files, text)
+        names = await asyncio.to_thread(named_files, text) if text else ()
         if not names:
             return ()
         await self._app.workspace.open()

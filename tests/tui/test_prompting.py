@@ -9,6 +9,7 @@ import pytest
 from tests.agents.test_attachments import PNG
 from tests.servers.paced import PacedServer
 from tests.tui.stage import Stage, stage
+from tui.prompts import Prompt
 from tui.screens.queue import QueueScreen
 from tui.screens.template import TemplateForm, TemplateList
 from tui.widgets.prompt_bar import told
@@ -121,6 +122,20 @@ async def test_prompts_are_sent_in_the_order_they_were_typed_whatever_goes_with_
         await at.until(lambda: len(server.requests) == 3)
         assert [str(content).partition(" ")[0].partition("\n")[0] for content in contents(server)] == ["one", "two", "three"]
         await idle(at)
+
+
+async def test_stop_all_also_drops_a_prompt_whose_files_are_still_read(tmp_path: Path, here: Path, server: PacedServer) -> None:
+    (here / "notes.txt").write_text("n")
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await ready(at)
+        prompting, view = at.app.prompting, at.app.dashboard.compare
+        prompting.send(view, Prompt("one @notes.txt"))
+        prompting.send(view, Prompt("two"))
+        at.app.action_stop_all()
+        prompting.send(view, Prompt("three @notes.txt"))
+        await at.until(lambda: len(server.requests) == 1)
+        await idle(at)
+        assert [str(content).partition(" ")[0] for content in contents(server)] == ["three"]
 
 
 async def test_in_ask_an_at_sign_attaches_nothing(tmp_path: Path, here: Path, server: PacedServer) -> None:
