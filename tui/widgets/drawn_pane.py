@@ -99,18 +99,18 @@ class DrawnPane(Widget):
 
     def append(self, text: str) -> None:
         """Add ``text`` from outside at the end. Costs next to nothing; it is drawn at the next :meth:`flush`."""
-        self._view.append(text)
+        self._view.inbox.append(text)
 
     def begin(self, kind: Literal["prompt", "answer", "note"]) -> None:
         """Begin a section: what is appended from now on is a person's prompt, a model's answer, or our own remark.
 
         It stands a blank row below what is there. Complete blocks of answers are shown as Markdown.
         """
-        self._view.section(_SECTIONS[kind])
+        self._view.inbox.section(_SECTIONS[kind])
 
     def finish(self) -> None:
         """Say that the section is complete, so that its last block is drawn as Markdown, too."""
-        self._view.section(None)
+        self._view.inbox.section(None)
 
     def code_blocks(self) -> list[str]:
         """Return the code of all answers' fences, in order."""
@@ -141,7 +141,7 @@ class DrawnPane(Widget):
         until = now + budget
         if view.waiting:
             view.take(until)
-        if view.behind:
+        if view.inbox.behind:
             self._catch_up_soon()
             if now - self._drawn < _UNSEEN:
                 return True

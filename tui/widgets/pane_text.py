@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tui.markdown.blocks import BlockSplitter, State
 from tui.widgets.pane_blocks import ANSWER, ASKED, PROMPT_MARK, TEXT, Block, Laid, Row, Sums, new_rows
 from tui.widgets.pane_cut import cut_lines, cut_markdown
+from tui.widgets.pane_source import PaneSource, Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,6 @@ _SEAL_DEAR_AT: Final = 4_096
 """Characters of a block: few enough to be wrapped anew within a few milliseconds, also where that is dear."""
 _MANY_ROWS: Final = 1_024
 _FENCE: Final = re.compile(r"^[ \t]{0,3}(?:```|~~~)", re.MULTILINE)
-_CODE: Final = re.compile(r"^( {0,3}|[ \t]+)(`{3,}|~{3,})([^\n]*)\n(.*?)(?:^[ \t]*\2[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 
 
 class Place(NamedTuple):
@@ -47,20 +47,11 @@ class Anchor(NamedTuple):
     """The character of its block as Markdown; -1 when it was found in the source."""
 
 
-class _Section(NamedTuple):
-    whose: int
-    first: int
-    """Its first block."""
-    start: int
-    """Characters of the source before it."""
-    end: int = -1
-    """Characters of the source up to its end, less the gap before the next; -1 while it grows."""
-
-
-class PaneText:
+class PaneText(PaneSource):
     """Text that grows at its end, as rows of ``width`` cells."""
 
     def __init__(self, width: int, *, markdown: bool = True, allowance: Allowance | None = None) -> None:
+        super().__init__()
         self.width = max(width, 1)
         self.markdown = markdown
         """Whether complete blocks of answers are shown as Markdown."""
@@ -68,38 +59,17 @@ class PaneText:
         """For shaping; while it is used up, blocks that are looked at are plain, and owed."""
         self.owed: set[int] = set()
         """Blocks in view, or near it, that are plain and shall be Markdown."""
-        self.blocks: list[Block] = []
-        """What is sealed."""
         self._counts = array("I")
         self._sums = Sums()
         self._laid: dict[int, Laid] = {}
-        self._sections = [_Section(TEXT, 0, 0)]
-        self._size = 0
-        self._open = ""
         self._splitter = BlockSplitter()
         self._state = State()
         self._rows = new_rows(self.width, TEXT, self._state)
-
-    def __bool__(self) -> bool:
-        return bool(self._open or self.blocks)
-
-    def __str__(self) -> str:
-        return self.source(0, self.size)
-
-    @property
-    def size(self) -> int:
-        """How many characters of source there are."""
-        return self._size + len(self._open)
 
     @property
     def total(self) -> int:
         """How many rows there are; an estimate until everything was looked at at this width."""
         return self._sums.before(len(self.blocks)) + len(self._rows)
-
-    @property
-    def whose(self) -> int:
-        """Whose text what is appended now will be."""
-        return self._sections[-1].whose
 
     @property
     def _shapes(self) -> bool:
@@ -117,7 +87,7 @@ class PaneText:
             self._size += missing
             self._forget(last)
         self._sections[-1] = self._sections[-1]._replace(end=end)
-        self._sections.append(_Section(whose, len(self.blocks), self._size))
+        self._sections.append(Section(whose, len(self.blocks), self._size))
         self._reopen(PROMPT_MARK if whose == ASKED else "", State())
 
     def finish(self) -> None:
@@ -224,44 +194,6 @@ class PaneText:
     def _heads(self, index: int) -> bool:
         return (index < len(self.blocks) and self.blocks[index].head) or self._sections[-1].first == index
 
-    # Sources
-
-    def source(self, start: int, end: int) -> str:
-        """Return the characters ``start`` to ``end`` of the source."""
-        parts = []
-        for index in range(self._block_at(start), len(self.blocks) + 1):
-            first = self.start_of(index)
-            if first >= end:
-                break
-            parts.append(self.source_of(index)[max(start - first, 0) : end - first])
-        return "".join(parts)
-
-    def start_of(self, index: int) -> int:
-        """Return how many characters of source stand before block ``index``."""
-        return self.blocks[index].start if index < len(self.blocks) else self._size
-
-    def source_of(self, index: int) -> str:
-        """Return the source of block ``index``; the last one is what grows."""
-        return self.blocks[index].text if index < len(self.blocks) else self._open
-
-    def sections(self, whose: int) -> list[str]:
-        """Return the sources of the sections that are ``whose``, in order."""
-        found = [section for section in self._sections if section.whose == whose]
-        return [self.source(section.start, section.end if section.end >= 0 else self.size) for section in found]
-
-    @property
-    def answer(self) -> str:
-        """The source of the last answer, or everything when there are no sections."""
-        if len(self._sections) == 1:
-            return str(self)
-        last = next((section for section in reversed(self._sections) if section.whose == ANSWER), None)
-        return "" if last is None else self.source(last.start, last.end if last.end >= 0 else self.size)
-
-    def code_blocks(self) -> list[str]:
-        """Return the code in fences of all answers, in order; without sections, of the whole text."""
-        sources = [str(self)] if len(self._sections) == 1 else self.sections(ANSWER)
-        return [match[4] for source in sources if "```" in source or "~~~" in source for match in _CODE.finditer(source)]
-
     # Rows
 
     def resize(self, width: int) -> None:
@@ -361,11 +293,6 @@ class PaneText:
         return self.move(Place(index, 0), min(max(number - before, 0), max(len(self.laid(index)) - 1, 0)))
 
     # Anchors
-
-    def _block_at(self, at: int) -> int:
-        if at >= self._size:
-            return len(self.blocks)
-        return max(bisect_right(self.blocks, at, key=lambda block: block.start) - 1, 0)
 
     def anchor_of(self, index: int, offset: int) -> Anchor:
         """Return character ``offset`` of block ``index`` as it is laid now as an anchor."""

@@ -5,13 +5,13 @@ Everything a pane does apart from being a widget is here, so that it can be used
 
 from __future__ import annotations
 
-from collections import deque
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.safe import safe_text
 from tui.widgets.pane_clock import SHAPING
 from tui.widgets.pane_find import Search
+from tui.widgets.pane_inbox import Inbox
 from tui.widgets.pane_rows import MARGIN, RowPainter
 from tui.widgets.pane_select import Selection, cells_before, offset_at, part_of
 from tui.widgets.pane_text import PaneText
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
     from tui.widgets.pane_rows import Mark
     from tui.widgets.pane_select import Spot, Unit
     from tui.widgets.pane_text import Anchor, Place, Row
-
-_SLICE: Final = 4096
-_DEAR_SLICE: Final = 1024
-"""Characters wrapped between two looks at the clock, for plain prose and for what is dearer to wrap: well under a millisecond."""
-_MUCH: Final = 32_768
-"""Characters that wait from which on they are cut into blocks without looking at their lines."""
-_MUCH_SLICE: Final = 65_536
-_FOLD_AT: Final = 256
 
 
 class Target(NamedTuple):
@@ -68,99 +60,33 @@ class PaneView:
         self.changed = False
         """Whether there is something new that was not laid yet."""
         self._empty = safe_text(empty)
-        self._pieces: list[str] = []
-        self._folded: list[str] = []
-        self._queue: deque[str | int | None] = deque()
-        """What was appended, and between it which section begins, or None where one is complete."""
-        self._backlog = ""
-        self._taken = 0
+        self.inbox = Inbox()
 
     # Text
 
     @property
     def waiting(self) -> bool:
-        """Whether some text was appended and not taken in yet."""
-        return bool(self._pieces or self._folded or self._queue or self._backlog)
-
-    @property
-    def behind(self) -> bool:
-        """Whether so much waits that it takes more than a frame."""
-        return len(self._backlog) - self._taken > _MUCH
-
-    def append(self, text: str) -> None:
-        """Keep ``text`` until :meth:`take`."""
-        if text:
-            self._pieces.append(text)
-            if len(self._pieces) >= _FOLD_AT:  # a hidden pane may wait for long, and a string for each token is dear
-                self._folded.append("".join(self._pieces))
-                self._pieces.clear()
-
-    def section(self, whose: int | None) -> None:
-        """Begin a section behind what waits, or end one."""
-        self._gather()
-        self._queue.append(whose)
+        """Whether something was appended and not taken in yet."""
+        return self.inbox.waiting
 
     def clear(self) -> None:
         """Forget text and position."""
         self.doc = PaneText(self.doc.width, markdown=self.doc.markdown, allowance=SHAPING)
-        self._pieces.clear()
-        self._folded.clear()
-        self._queue.clear()
-        self._backlog, self._taken = "", 0
+        self.inbox = Inbox()
         self.top = self.painter.marked = self.selection = None
         if self.search is not None:
             self.search, self.current = Search(self.doc, self.search.words), -1
         self.painter.forget()
 
-    def _gather(self) -> None:
-        text = "".join([*self._folded, *self._pieces])
-        self._folded.clear()
-        self._pieces.clear()
-        if text:
-            self._queue.append(text)
-
     def take(self, until: float) -> None:
-        """Take in what waits slice by slice, at least one, until the clock reaches ``until``; the rest goes on waiting."""
+        """Take in what waits until the clock reaches ``until``; the rest goes on waiting."""
         self.changed = True
-        while self.waiting:
-            if not self._backlog:
-                if not self._queue:
-                    self._gather()
-                item = self._queue.popleft()
-                if not isinstance(item, str):
-                    self._turn(item)
-                    continue
-                self._backlog, self._taken = item, 0
-            self._take_slice()
-            if perf_counter() >= until:
-                return
+        self.inbox.take(self.doc, until)
 
     def take_all(self) -> None:
         """Take in everything that waits."""
         if self.waiting:
             self.take(float("inf"))
-
-    def _turn(self, whose: int | None) -> None:
-        if whose is None:
-            self.doc.finish()
-        else:
-            self.doc.begin(whose)
-
-    def _take_slice(self) -> None:
-        rest = len(self._backlog) - self._taken
-        if rest > _MUCH:
-            raw = self._backlog[self._taken : self._taken + _MUCH_SLICE]
-            self.doc.append_much(safe_text(raw), more=rest > len(raw))
-        else:
-            raw = self._backlog[self._taken : self._taken + _SLICE]
-            text = safe_text(raw)
-            if not text.isascii() or "\t" in text or text.count("\n") > _DEAR_SLICE // 4:
-                raw = raw[:_DEAR_SLICE]
-                text = safe_text(raw)
-            self.doc.append(text)
-        self._taken += len(raw)
-        if self._taken >= len(self._backlog):
-            self._backlog = ""
 
     # Rows
 

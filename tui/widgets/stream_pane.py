@@ -1,6 +1,7 @@
-"""What a person does in a streaming pane: scroll, select and copy, search, open citations and links, by keys and by mouse.
+"""What a person does in a streaming pane: scroll, select and copy, open citations and links, by keys and by mouse.
 
-How a pane is drawn is :mod:`tui.widgets.drawn_pane`'s; what it shows is :mod:`tui.widgets.pane_view`'s.
+How a pane is drawn is :mod:`tui.widgets.drawn_pane`'s, searching is :mod:`tui.widgets.searched_pane`'s, and what is shown
+:mod:`tui.widgets.pane_view`'s.
 """
 
 from __future__ import annotations
@@ -10,21 +11,19 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.message import Message
 
 from tui.key_table import bindings
-from tui.widgets.drawn_pane import DrawnPane
-from tui.widgets.search_bar import SearchBar
+from tui.widgets.searched_pane import SearchedPane
 
 if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
     from textual.timer import Timer
-    from textual.widget import Widget
 
 _UNITS: Final = {2: "words", 3: "rows"}
 _EDGE_EVERY: Final = 0.05
 """Seconds between two steps of scrolling while the mouse is held beyond the edge."""
 
 
-class StreamPane(DrawnPane, can_focus=True):
+class StreamPane(SearchedPane, can_focus=True):
     """A pane one can move about in. A click marks it; the focus stays where a person types."""
 
     FOCUS_ON_CLICK = False
@@ -108,12 +107,6 @@ class StreamPane(DrawnPane, can_focus=True):
         self._edge: Timer | None = None
         self._pointer = (0, 0)
         self._by_keys = False
-        self._bar: SearchBar | None = None
-        self._words = ""
-        self._match = 0
-        """The match the last search ended at."""
-        self._before: Widget | None = None
-        """What had the focus before the search bar."""
 
     # Scrolling
 
@@ -337,75 +330,7 @@ class StreamPane(DrawnPane, can_focus=True):
         if code is not None:
             self.copy(code, "the code")
 
-    # Searching
-
-    @property
-    def _foot(self) -> int:
-        return 0 if self._bar is None else 1
-
-    def action_search(self) -> None:
-        """Type what to look for."""
-        if self._bar is None:
-            self._show_bar()
-        if self._bar is not None:
-            if not self._bar.has_focus_within:
-                self._before = self.screen.focused
-            self.call_after_refresh(self._bar.type)
-
-    def _show_bar(self, match: int | None = None) -> None:
-        self._bar = SearchBar(self._words)
-        self.mount(self._bar)
-        self._view.look_for(self._words, match)
-        self._redraw()
-        self.flush()
-
-    def action_find(self, by: int) -> None:
-        """Go to the next match, or the one before."""
-        if self._bar is None:
-            if self._words:
-                self._show_bar(self._match + by)
-            else:
-                self.action_search()
-            return
-        if self._view.current < 0:
-            return
-        self._view.find(self._view.current + by)
-        self._draw()
-        self._tell()
-
-    def on_search_bar_changed(self, event: SearchBar.Changed) -> None:
-        """Look for other words."""
-        event.stop()
-        if event.words != self._words:
-            self.look_for(event.words)
-
-    def look_for(self, words: str) -> None:
-        """Search for ``words`` from now on."""
-        self._words = words
-        self._view.look_for(words)
-        self.flush()
-
-    def on_search_bar_go(self, event: SearchBar.Go) -> None:
-        """Go to another match."""
-        event.stop()
-        self.action_find(event.by)
-
-    def on_search_bar_close(self, event: SearchBar.Close) -> None:
-        """End searching."""
-        event.stop()
-        self.close()
-
-    def _tell(self) -> None:
-        bar, search = self._bar, self._view.search
-        if bar is None:
-            return
-        if search is None:
-            bar.tell("")
-        elif not search.total:
-            bar.tell("not found" if search.complete else "looking")
-        else:
-            more = "" if search.complete else "+"
-            bar.tell(f"{self._view.current + 1 or '–'} of {search.total}{more}")
+    # Leaving
 
     def action_close(self) -> None:
         """End searching or selecting."""
@@ -413,16 +338,7 @@ class StreamPane(DrawnPane, can_focus=True):
 
     def close(self) -> bool:
         """End searching, or else selecting; return whether there was anything to end."""
-        if self._bar is not None:
-            bar, self._bar = self._bar, None
-            if bar.has_focus_within and self._before is not None and self._before.is_attached:
-                self._before.focus()
-            elif bar.has_focus_within:
-                self.focus()
-            bar.remove()
-            self._match = max(self._view.current, 0)
-            self._view.look_for("")
-            self._redraw()
+        if self.end_search():
             return True
         found = self._view.selection is not None
         self._select_nothing()
@@ -431,7 +347,7 @@ class StreamPane(DrawnPane, can_focus=True):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave Escape to others while there is nothing to end."""
         if action == "close":
-            return self._bar is not None or self._view.selection is not None
+            return self.searches or self._view.selection is not None
         return super().check_action(action, parameters)
 
     async def action_leave(self) -> None:
