@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
@@ -28,7 +28,6 @@ class LeaderMenu(Widget):
     """Shows keys with what they do, under the headings they stand under in help, over the foot of the screen."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"leader--head", "leader--key", "leader--note"}
 
     class Chosen(Message):
         """A person clicked on what one of the keys does."""
@@ -88,7 +87,7 @@ class LeaderMenu(Widget):
 
     def render(self) -> Content:
         """Return the note, then the columns."""
-        head, key_style, note = ("$text-muted bold", "$accent bold", "$text-muted")
+        head, key_style, note = "$text-muted bold", "$accent bold", "$text-muted"
         lines = [Content.styled(f" {self._note}", note)]
         for y in range(max(map(len, self._columns), default=0)):
             parts: list[tuple[str, str] | str] = [" "]
@@ -97,8 +96,8 @@ class LeaderMenu(Widget):
                 if isinstance(entry, str):
                     parts.append((set_cell_size(entry, self._cells - 1), head))
                 else:
-                    name = shown_key(entry.leader)
-                    label = set_cell_size(f" {entry.label}", max(self._cells - 1 - cell_len(name), 1))
+                    name = f"{shown_key(entry.leader)} "
+                    label = set_cell_size(entry.label, max(self._cells - 1 - cell_len(name), 1))
                     parts += [(name, key_style), (label, "$foreground")]
                 parts.append(" ")
             lines.append(Content.assemble(*parts))
