@@ -29,7 +29,7 @@ _BUDGET: Final = 0.002
 """Seconds a pane may spend in one frame on taking in text."""
 _CATCH_UP: Final = 0.008
 """The same while so much waits that frames are too seldom: in between, whatever else waits has its turn."""
-_UNSEEN: Final = 0.1
+_UNSEEN: Final = 0.2
 """Seconds between two drawings while a pane catches up."""
 _SECTIONS: Final = {"prompt": ASKED, "answer": ANSWER, "note": REMARK}
 

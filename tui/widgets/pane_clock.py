@@ -71,7 +71,7 @@ class Allowance:
         self._left -= self._clock() - self._began
 
 
-CATCHING_UP: Final = Allowance(0.010, 0.75)
+CATCHING_UP: Final = Allowance(0.010, 0.9)
 """For taking in much text between two frames."""
 SHAPING: Final = Allowance(0.008, 0.25)
 """For shaping Markdown: what it has no room for is shown plain until the next frame."""

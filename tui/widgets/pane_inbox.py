@@ -39,7 +39,7 @@ class Inbox:
     @property
     def behind(self) -> bool:
         """Whether so much waits that it takes more than a frame."""
-        return len(self._backlog) - self._taken > _MUCH
+        return len(self._backlog) - self._taken > _SLICE
 
     def append(self, text: str) -> None:
         """Keep ``text`` until :meth:`take`."""
