@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -126,6 +127,7 @@ async def stage(
     source_timeout: float = 30.0,
     concurrency: int = 8,
     reduced_motion: bool = False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Stage]:
     """Open the app with a pane for each of ``models`` on the server at ``base_url``."""
     settings = Settings(
@@ -135,7 +137,7 @@ async def stage(
         library=LibrarySettings(source_timeout=source_timeout),
     )
     locations = Locations(config=folder / "config.toml", data=folder / "data", themes=folder / "themes")
-    async with Workspace(settings, locations) as workspace:
+    async with Workspace(settings, locations, clock=clock) as workspace:
         app = StrettoApp(workspace, [parse_model(name) for name in models])
         async with app.run_test(size=size, notifications=True) as pilot:
             yield Stage(app, pilot)
