@@ -135,7 +135,8 @@ class DrawnPane(Widget):
         What is left over comes with the next call. A hidden pane does nothing. Returns whether anything was done.
         """
         view = self._view
-        if self.settled or self._is_hidden():
+        idle = not (view.changed or view.doc.owed or view.inbox.waiting) and view.search is None  # quick: most frames of most panes
+        if idle or self.settled or self._is_hidden():
             return False
         now = perf_counter()
         until = now + budget
