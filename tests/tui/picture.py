@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _ATTRIBUTES = ("bold", "dim", "italic", "underline", "strike", "reverse")
 
 
-def picture(app: App[object]) -> str:
+def picture(app: App[Any]) -> str:
     """Return what ``app`` shows now. Equal pictures are equal cells; links and other meta data are left out."""
     names: dict[str, str] = {}
     rows: list[str] = []
