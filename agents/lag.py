@@ -18,9 +18,12 @@ import msgspec
 from agents.percentiles import RecentSamples
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 PERIOD = 0.05
+_SELDOM = 4
+"""How many times as long it sleeps while nothing runs: what is then late is seldom seen, and weighs less."""
 STALL = 0.05
 """Seconds of lateness from which on it is called a stall, and its cause is looked for."""
 _LOOP = ("selectors", "asyncio.events", "asyncio.base_events", "asyncio.runners")
@@ -55,8 +58,9 @@ class LagSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 class LagProbe:
     """Measures the loop it runs on, for as long as :meth:`run` does."""
 
-    def __init__(self, *, period: float = PERIOD, stall: float = STALL) -> None:
+    def __init__(self, *, period: float = PERIOD, stall: float = STALL, busy: Callable[[], bool] = lambda: True) -> None:
         self._period = period
+        self._busy = busy
         self._stall = stall
         self._minute = RecentSamples(60.0)
         self._second = RecentSamples(1.0)
@@ -75,8 +79,9 @@ class LagProbe:
         watcher.start()
         try:
             while True:
-                self._due = due = time.monotonic() + self._period
-                await asyncio.sleep(self._period)
+                period = self._period if self._busy() else self._period * _SELDOM
+                self._due = due = time.monotonic() + period
+                await asyncio.sleep(period)
                 self._note(due, time.monotonic())
         finally:
             over.set()

@@ -62,7 +62,7 @@ class Workspace:
         }
         self.engine = Engine(handlers, clock=clock)
         self.metrics = Metrics(self.engine.clock)
-        self.lag = LagProbe()
+        self.lag = LagProbe(busy=lambda: bool(self.engine.runs))
         self.gpu = GpuProbe()
         self.opened = False
         self._reader = self.engine.subscribe()

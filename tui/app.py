@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     from tui.widgets.view_tabs import ViewTabs
 
 _STYLES = Path(__file__).parent.parent / "themes" / "stretto.tcss"
-_STATUS_EVERY = 0.25
-"""Seconds between two readings of the status line."""
 _STILL_FPS = 4
 """Frames a second with reduced motion."""
 
@@ -113,7 +111,6 @@ class StrettoApp(App[None], inherit_bindings=False):
             self._warn(f"no theme named {wanted!r}")
         for problem in self.actions.keymap.problems:
             self._warn(problem)
-        self.set_interval(_STATUS_EVERY, self.dashboard.status.look)
         self.run_worker(self._clock.run(), name="frames", exit_on_error=True)
         self.run_worker(self.shelf.watch(self._themes_changed), name="themes", description="themes")
         self.call_after_refresh(lambda: self.run_worker(self._open(), name="open"))
@@ -176,17 +173,22 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.dashboard.status.notice = line
         self.dashboard.status.look()
 
-    def _frame(self) -> None:
-        """Hand over events and draw what changed; the one clock of all panes."""
-        self.feed.pump()
+    def _frame(self) -> bool:
+        """Hand over events and draw what changed; the one clock of all panes. Returns whether anything goes on."""
+        happened = self.feed.pump()
         now = self.workspace.engine.clock()
-        self.dashboard.view.flush(now)
+        view = self.dashboard.view
+        view.flush(now)
+        self.dashboard.status.flush(now)
         for screen in self.screen_stack[-1:]:  # none is left once the app closes, and the clock may tick once more
             if (flush := getattr(screen, "flush", None)) is not None:  # one of those over the dashboard that show what goes on
                 flush(now)
+        return happened or bool(self.workspace.engine.runs) or not all(pane.settled for pane in view.panes())
 
     async def on_event(self, event: events.Event) -> None:
-        """Give the key after the leader key to its menu, before anything else can take it."""
+        """Wake the clock for a person; give the key after the leader key to its menu, before anything else can take it."""
+        if isinstance(event, events.InputEvent | events.Resize):
+            self._clock.wake()
         if isinstance(event, events.Key) and not event.is_forwarded and self.dashboard.leader.is_open:
             if await self.actions.take_leader_key(event.key):
                 return

@@ -391,3 +391,26 @@ async def test_the_clock_draws_until_it_is_cancelled() -> None:
         await enough.wait()
         task.cancel()
     assert task.cancelled()
+
+
+async def test_a_clock_with_nothing_to_draw_dozes_until_it_is_woken() -> None:
+    import asyncio
+
+    moments: list[float] = []
+    asleep, drawn = asyncio.Event(), asyncio.Event()
+
+    def frame() -> bool:
+        moments.append(asyncio.get_running_loop().time())
+        (drawn if asleep.is_set() else asleep if clock.dozing else asyncio.Event()).set()
+        return False
+
+    clock = FrameClock(frame, fps=200)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(clock.run())
+        await asleep.wait()  # the first frame of a clock that dozes comes a second after the one before
+        assert moments[-1] - moments[-2] > 0.5
+        clock.wake()
+        assert not clock.dozing
+        await drawn.wait()
+        task.cancel()
+    assert moments[-1] - moments[-2] < 0.5

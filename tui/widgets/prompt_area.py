@@ -63,6 +63,7 @@ class PromptArea(TextArea):
         self._styled: TextAreaTheme | None = None
         """The theme whose styles were looked up since they last changed."""
         super().__init__(placeholder=placeholder, id=id, compact=True, highlight_cursor_line=False)
+        self.cursor_blink = False  # a screen at rest draws nothing
         self.match_cursor_bracket = False
         self.earlier = PromptHistory()
         self._folded: dict[str, str] = {}

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from agents.workspace import Workspace
 
 _LAG_ALARM = 0.05
-_IDLE_LOOKS = 4
-"""While nothing runs, one look in so many is taken."""
+_EVERY = 0.25
+"""Seconds between two looks."""
 
 _Item = tuple[str, str, str]
 """Name, value and style."""
@@ -33,23 +33,25 @@ class StatusLine(Widget):
         self.notice = ""
         """One line that stands before the figures: what is being opened, or what went wrong."""
         self._items: tuple[list[_Item], list[_Item]] = ([], [])
-        self._looks = 0
-        self._notice = ""
+        self._looked = float("-inf")
+
+    def flush(self, now: float) -> None:
+        """Read the figures a few times a second; ``now`` in seconds of any steady clock."""
+        if now - self._looked >= _EVERY:
+            self._looked = now
+            self.look()
 
     def look(self) -> None:
-        """Read the figures, and draw them if they are other than before; while nothing runs, only now and then."""
-        self._looks += 1
-        if self._workspace.engine.runs or self._looks % _IDLE_LOOKS == 1 or self.notice != self._notice:
-            self._notice = self.notice
-            items = (self._calls(), self._machine())
-            if items != self._items:
-                self._items = items
-                self.refresh()
+        """Read the figures, and draw them if they are other than before."""
+        items = (self._calls(), self._machine())
+        if items != self._items:
+            self._items = items
+            self.refresh()
 
     def render(self) -> Content:
         """Return both lines, cut at the widget's width."""
         width = max(self.size.width - 1, 1)
-        if not self._looks:
+        if not self._items[0]:
             self._items = (self._calls(), self._machine())
         return Content("\n").join(_fit(items, width) for items in self._items)
 
