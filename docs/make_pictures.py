@@ -57,11 +57,21 @@ async def take(theme: str, size: tuple[int, int], suffix: str) -> None:
             async with app.run_test(size=size) as pilot:
                 compare = app.dashboard.compare
                 await until(pilot, lambda: len(compare.models) == 2 and not app.dashboard.status.notice)
-                await send(app, pilot, "In two sentences: why do people sing in canon?")
+                await send(app, pilot, "Write a short Python function that adds two numbers, then three things to test, as a list.")
                 await until(pilot, lambda: sum(pane.state.state == "streaming" for pane in compare.answers) == 2)
                 keep(app, f"compare{suffix}-live")
                 await until(pilot, lambda: all(pane.state.state == "saved" for pane in compare.answers))
                 keep(app, f"compare{suffix}")
+                await pilot.press("ctrl+x")
+                await pilot.pause(0.5)
+                keep(app, f"leader{suffix}")
+                await pilot.press("d")
+                await until(pilot, lambda: app.screen is not app.dashboard)
+                keep(app, f"differences{suffix}")
+                await pilot.press("escape", "ctrl+x", "m")
+                await until(pilot, lambda: app.screen is not app.dashboard)
+                keep(app, f"settings{suffix}")
+                await pilot.press("escape")
                 await pilot.press("f3")
                 await send(app, pilot, f"/add {documents / 'docs'}")
                 ask = app.dashboard.ask
@@ -78,6 +88,9 @@ async def take(theme: str, size: tuple[int, int], suffix: str) -> None:
                 agents = app.dashboard.agents
                 await until(pilot, lambda: agents.finished)
                 keep(app, f"agents{suffix}")
+                await pilot.press("f5")
+                await pilot.pause(1.0)
+                keep(app, f"waterfall{suffix}")
                 await pilot.press("f1")
                 await pilot.pause(0.5)
                 keep(app, f"help{suffix}")
