@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from markdown_it import MarkdownIt
+    from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
 _DEEPEST: Final = 60
@@ -33,7 +34,19 @@ def _parser() -> MarkdownIt:
     parser.enable(["table", "strikethrough"])
     # Definitions of links would vanish, and with them the sources an answer lists at its end.
     parser.disable("reference")
+    parser.inline.ruler.before("escape", "formula", _formula)
     return parser
+
+
+def _formula(state: StateInline, silent: bool) -> bool:  # noqa: FBT001  # the parser's own signature
+    r"""Keep the backslash of ``\(``, ``\)``, ``\[`` and ``\]``: models begin and end formulas with them."""
+    mark = state.src[state.pos : state.pos + 2]
+    if len(mark) < 2 or mark[0] != "\\" or mark[1] not in "()[]":
+        return False
+    if not silent:
+        state.pending += mark
+    state.pos += 2
+    return True
 
 
 def parse_blocks(source: str) -> Sequence[Token]:

@@ -190,6 +190,5 @@ def _told(offers: tuple[EndpointModels, ...]) -> str:
     """Return what came of asking: the endpoints that did not say, each with its reason."""
     failed = [f"{offer.name}: {offer.error}" for offer in offers if offer.error]
     count = sum(len(offer.models) for offer in offers)
-    return "\n".join(
-        [f"{count} models known; type to find one, Down and Enter take it", *(safe_line(line, 200) for line in failed)]
-    )
+    known = f"{count} {'model' if count == 1 else 'models'} known; type to find one, Down and Enter take it"
+    return "\n".join([known, *(safe_line(line, 200) for line in failed)])

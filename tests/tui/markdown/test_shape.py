@@ -165,6 +165,10 @@ def test_only_plain_web_addresses_are_links(source: str, text: str, links: list[
     assert linked(shaped) == links
 
 
+def test_formulas_keep_the_marks_they_begin_and_end_with() -> None:
+    assert look(r"so \(a + b\) and \[c\], but \* is a star") == [r"so \(a + b\) and \[c\], but * is a star"]
+
+
 def test_html_is_shown_as_text_and_entities_bring_no_control_codes() -> None:
     assert one("<b>x</b> &lt;i&gt; &amp; &copy;").text == "<b>x</b> <i> & ©"
     assert one("<script>\nalert(1)\n</script>").text == "<script>\nalert(1)\n</script>"
