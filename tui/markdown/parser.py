@@ -38,7 +38,7 @@ def _parser() -> MarkdownIt:
     return parser
 
 
-def _formula(state: StateInline, silent: bool) -> bool:  # noqa: FBT001  # the parser's own signature
+def _formula(state: StateInline, silent: bool) -> bool:  # the parser's own signature
     r"""Keep the backslash of ``\(``, ``\)``, ``\[`` and ``\]``: models begin and end formulas with them."""
     mark = state.src[state.pos : state.pos + 2]
     if len(mark) < 2 or mark[0] != "\\" or mark[1] not in "()[]":
