@@ -76,18 +76,18 @@ class StrettoApp(App[None], inherit_bindings=False):
         install(keymap.rows)
         super().__init__()
         self.workspace = workspace
-        self.feed = Feed(workspace.engine)
-        self.dashboard = Dashboard(workspace, self.feed, keymap)
-        self.actions = Actions(self, keymap)
-        self.prompting = Prompting(self)
-        self.shelf = ThemeShelf(workspace.locations)
-        self._wanted = tuple(models)
         screen = workspace.settings.screen
         if screen.reduced_motion:
             self.animation_level = "none"
         self.still = self.animation_level == "none"
         """Whether nothing is to glide, blink or turn."""
         self._clock = FrameClock(self._frame, fps=min(screen.fps, _STILL_FPS) if self.still else screen.fps)
+        self.feed = Feed(workspace.engine, self._clock.wake)
+        self.dashboard = Dashboard(workspace, self.feed, keymap)
+        self.actions = Actions(self, keymap)
+        self.prompting = Prompting(self)
+        self.shelf = ThemeShelf(workspace.locations)
+        self._wanted = tuple(models)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Put the last wall against control codes before Textual's own filters."""

@@ -28,8 +28,10 @@ class Follower(Protocol):
 class Feed:
     """Starts runs for followers and hands each its events, in order."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, started: Callable[[], None] = lambda: None) -> None:
+        """Call ``started`` for each run that is started here, so that whoever pumps may do it sooner."""
         self._engine = engine
+        self._started = started
         self._reader = engine.subscribe()
         self._followers: dict[str, Follower] = {}
         self._observers: list[Callable[[AnyEvent], None]] = []
@@ -42,6 +44,7 @@ class Feed:
         """Start ``request``; its events go to ``follower`` until its end is on disk, also when that takes a second try."""
         run = self._engine.submit(request)
         self._followers[run.id] = follower
+        self._started()
         return run
 
     def pump(self) -> bool:
