@@ -152,6 +152,8 @@ def _read(path: Path) -> Table | None:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         _broken(path, text, str(error))
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deep; this is not a configuration file") from None
     check_table(table, str(path))
     return table
 

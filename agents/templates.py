@@ -25,6 +25,7 @@ MAX_BYTES: Final = 64 * 1024
 MOST_TEMPLATES: Final = 500
 """Files of a folder that are looked at."""
 SUFFIXES: Final = (".toml", ".yaml", ".yml")
+_MERGE: Final = "tag:yaml.org,2002:merge"
 INPUT: Final = "input"
 """The variable that stands for what the person gives beside the named ones."""
 
@@ -178,7 +179,10 @@ def load_template(path: Path) -> Template:
         kept = {"prompt": kept}
     if not isinstance(kept, dict):
         raise InputError(f"{where}: it is no template: it must hold keys like prompt and system")
-    return _Reader(path, text).template(kept)
+    try:
+        return _Reader(path, text).template(kept)
+    except ValueError:  # what Python says of whole numbers with thousands of digits
+        raise InputError(f"{where}: a number in it is too long") from None
 
 
 def _text(path: Path) -> str:
@@ -199,8 +203,16 @@ def _toml(text: str, where: str) -> object:
 def _yaml(text: str, where: str) -> object:
     import yaml
 
+    class Loader(yaml.SafeLoader):
+        def flatten_mapping(self, node: yaml.MappingNode) -> None:
+            # A merge copies what it names, so that merges of merges make a page of text fill the memory.
+            if any(key.tag == _MERGE for key, _ in node.value):
+                reason = "keys merged with << are not read: write them out"
+                raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark)
+            super().flatten_mapping(node)
+
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader)  # noqa: S506  # a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f", line {error.problem_mark.line + 1}"
         raise InputError(f"{where}{line}: it is not YAML: {error.problem or error.context}") from None

@@ -10,6 +10,7 @@ import difflib
 import tomllib
 from dataclasses import dataclass, replace
 from itertools import combinations
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Final, Literal
 
 from tui.key_table import KEYS
@@ -25,6 +26,8 @@ VIEWS: Final = frozenset({"Compare", "Ask", "Agents", "Waterfall"})
 _ESSENTIAL: Final = ("app.quit", "app.palette")
 """What must stay within reach: all else is in the palette."""
 _LARGEST: Final = 65_536
+_DEEPEST: Final = 4
+"""Tables within tables that are looked into; ids have fewer parts."""
 _LEADER: Final = "leader."
 _NOT_ALONE: Final = frozenset({"enter", "backspace"})
 """Keys the prompt cannot do without."""
@@ -60,6 +63,9 @@ def load_keymap(path: Path) -> Keymap:
     """Read the keymap at ``path``; without one, the registry as it is. Never raises: problems are in the result."""
     name = safe_line(path.name, 60)
     try:
+        # Looked at before it is opened: opening a pipe would wait for its writer.
+        if not S_ISREG(path.stat().st_mode):
+            return Keymap(problems=(f"{name}: cannot be read (it is not a file); the keys stay as they are",))
         with path.open("rb") as stream:
             raw = stream.read(_LARGEST + 1)
         if len(raw) > _LARGEST:
@@ -69,8 +75,9 @@ def load_keymap(path: Path) -> Keymap:
         return Keymap()
     except OSError as error:
         return Keymap(problems=(safe_line(f"{name}: cannot be read ({error.strerror}); the keys stay as they are", 300),))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return Keymap(problems=(safe_line(f"{name}: not TOML: {error}; the keys stay as they are", 300),))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        return Keymap(problems=(safe_line(f"{name}: not TOML: {reason}; the keys stay as they are", 300),))
     return resolve(table, name)
 
 
@@ -96,7 +103,7 @@ def resolve(table: Mapping[str, object], name: str = "keymap.toml") -> Keymap:
 
 def _flat(table: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:
     for key, value in table.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and above.count(".") < _DEEPEST:
             yield from _flat(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value

@@ -42,7 +42,7 @@ class ThemeShelf:
         """Return the theme to begin with: the configured one, else the one chosen last, else the default."""
         if configured:
             return configured
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, RecursionError):
             kept = json.loads(self._state.read_text(encoding="utf-8")[:4096])
             name = kept.get("theme") if isinstance(kept, dict) else None
             if isinstance(name, str) and name in self.themes.loaded:

@@ -10,6 +10,7 @@ import difflib
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Final
 
 from textual.color import Color, ColorParseError
@@ -108,6 +109,9 @@ def load_theme(file: Path) -> Theme:
         ConfigError: the file cannot be read, or a key or value in it cannot be used.
     """
     try:
+        # Looked at before it is opened: opening a pipe would wait for its writer.
+        if not S_ISREG(file.stat().st_mode):
+            raise ConfigError("cannot be read: it is not a file")
         with file.open("rb") as stream:
             raw = stream.read(_LARGEST + 1)
         if len(raw) > _LARGEST:
@@ -117,6 +121,8 @@ def load_theme(file: Path) -> Theme:
         raise ConfigError(safe_line(f"cannot be read: {error.strerror}")) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(safe_line(f"not TOML: {error}")) from error
+    except RecursionError as error:
+        raise ConfigError("not TOML: nested too deep") from error
     _only_known(data, _TABLES, "")
     dark, transparent = _flag(data, "dark", True), _flag(data, "transparent", False)
     parsed = _parsed(data.get("colors", {}))
@@ -221,7 +227,7 @@ def _color(name: str, value: object) -> str:
         raise ConfigError(f'{name} must be a colour in quotes, like "#8ab6e8"')
     try:
         color = Color.parse(value)
-    except ColorParseError:
+    except (ColorParseError, OverflowError):
         raise ConfigError(safe_line(f"{name} = {value!r} is no colour; write it like #8ab6e8")) from None
     if color.ansi is not None:
         raise ConfigError(safe_line(f"{name} = {value!r} is a colour of the terminal's own palette; write it like #8ab6e8"))

@@ -135,6 +135,7 @@ def test_what_cannot_be_is_named_by_file_and_key_and_never_by_its_value(places: 
         (b"a = 1\na = 2", ": line 2: cannot overwrite a value"),
         (b"# first\nx = '\xff\xfe'", ": line 2: is not UTF-8 text"),
         (b"#" * (1 << 21), ": is larger than 1 MiB"),
+        (b"a = " + b"[" * 20_000, ": is nested too deep"),
     ],
 )
 def test_a_broken_file_is_named_with_its_line(places: Places, raw: bytes, expected: str) -> None:

@@ -96,6 +96,10 @@ def test_what_is_missing_or_not_known_is_named(tmp_path: Path) -> None:
         template.fill({"whom": "x"})
 
 
+BOMB = "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}\n" for n in range(1, 12))
+"""Merges of merges: a hundred thousand million keys."""
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -114,6 +118,10 @@ def test_what_is_missing_or_not_known_is_named(tmp_path: Path) -> None:
         ("a.toml", "prompt='x'\nvariables = 3", r"a\.toml, line 2: 'variables' must be a table"),
         ("a.toml", f"prompt='{'x' * MAX_BYTES}'", r"a\.toml is too large"),
         ("a.yaml", "[" * 5000, r"a\.yaml.*: it is not YAML"),
+        ("a.yaml", BOMB, r"a\.yaml, line 2: it is not YAML: keys merged with << are not read"),
+        ("a.yaml", "prompt: x\n!!merge x: {system: y}", r"a\.yaml, line 1: it is not YAML: keys merged with << are not read"),
+        ("a.toml", f"prompt='x'\n[variables]\nv = 0x{'f' * 5000}", r"a\.toml: a number in it is too long"),
+        ("a.yaml", f"prompt: x\nvariables:\n  v: 0x{'f' * 5000}", r"a\.yaml: a number in it is too long"),
     ],
 )
 def test_a_bad_file_is_named_with_its_line_and_the_reason(tmp_path: Path, name: str, text: str, said: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -182,6 +183,8 @@ def test_whatever_is_asked_for_no_key_is_lost_to_another_and_one_can_leave(table
         (b"leader = ", "not TOML"),
         (b"\xff\xfe", "not TOML"),
         (b"#" * 70_000, "larger than 64 KiB"),
+        (b"a = " + b"[" * 20_000, "nested too deep"),
+        (b"a." * 2000 + b"b = 'f5'", "is not known"),
     ],
 )
 def test_a_file_that_cannot_be_used_leaves_the_usual_keys(tmp_path: Path, raw: bytes, reason: str) -> None:
@@ -194,7 +197,9 @@ def test_a_file_that_cannot_be_used_leaves_the_usual_keys(tmp_path: Path, raw: b
 
 def test_a_folder_in_its_place_is_said_and_no_file_is_no_fault(tmp_path: Path) -> None:
     (tmp_path / "keymap.toml").mkdir()
-    assert "cannot be read" in load_keymap(tmp_path / "keymap.toml").problems[0]
+    os.mkfifo(tmp_path / "pipe.toml")
+    for name in ("keymap.toml", "pipe.toml"):
+        assert "cannot be read" in load_keymap(tmp_path / name).problems[0]
     assert load_keymap(tmp_path / "none.toml") == Keymap()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -261,6 +262,8 @@ def test_a_folder_that_is_not_there_is_no_fault(tmp_path: Path) -> None:
         ("[colors]\nprimary = 'red'\n[variables]\nlink-style = 'shiny'", "is no text style"),
         ("variables = 3\n[colors]\nprimary = 'red'", "variables must be a table"),
         ("[colors", "not TOML"),
+        ("a=" + "[" * 20_000, "not TOML: nested too deep"),
+        (f"[colors]\nprimary = 'rgb({'9' * 400},0,0)'", "colors.primary = 'rgb(999"),
         ("#" * 70_000, "larger than 64 KiB"),
         ("[colors]\nprimary = '\\u001b]0;x'", "is no colour"),
     ],
@@ -280,7 +283,10 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "own.toml").mkdir()
-    assert load_themes(tmp_path).failed["own.toml"].startswith("cannot be read")
+    os.mkfifo(tmp_path / "pipe.toml")
+    failed = load_themes(tmp_path).failed
+    assert failed["own.toml"].startswith("cannot be read")
+    assert failed["pipe.toml"].startswith("cannot be read")
 
 
 def test_a_transparent_theme_of_ones_own_needs_only_a_colour(tmp_path: Path) -> None:
@@ -342,7 +348,7 @@ async def test_the_next_theme_is_taken_and_begun_with_next_time(tmp_path: Path, 
         await at.until(lambda: at.app.theme == "nocturne")
 
 
-@pytest.mark.parametrize("kept", ["{}", "[]", "{", '{"theme": 3}', '{"theme": "gone"}', "\x00"])
+@pytest.mark.parametrize("kept", ["{}", "[]", "{", "[" * 4000, '{"theme": 3}', '{"theme": "gone"}', "\x00"])
 def test_what_was_kept_and_cannot_be_used_is_passed_over(tmp_path: Path, kept: str) -> None:
     write(tmp_path / "data", "screen.json", kept)
     shelf = ThemeShelf(places(tmp_path))
