@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 
 from tests.tui.room import HOSTILE, faults, plain, room
 from tests.tui.rounds_stage import answered
-from tui.diff import Piece, compare, compare_in_slices, steps
-from tui.rounds.diff_text import DiffText
+from tui.diff import Piece, Row, compare, compare_in_slices, steps
+from tui.rounds.diff_text import DiffText, _beside
+from tui.widgets.pane_wrap import wrap_line
 
 if TYPE_CHECKING:
+    from array import array
     from pathlib import Path
 
     from textual.strip import Strip
 
-    from tui.diff import Difference, Row
+    from tui.diff import Difference
 
 WORD = re.compile(r"\w+|[^\w\s]")
 TEXTS = st.lists(st.sampled_from(["a", "b", "soprano", ", ", " ", "\n", "the ", "x-y", "  "]), max_size=40).map("".join)
@@ -178,3 +180,22 @@ def test_spaces_alone_make_no_difference() -> None:
     assert row_texts(difference.rows) == ["a  b"]
     assert difference.similarity == 1
     assert not difference.rows[0].differs
+
+
+@pytest.mark.parametrize(
+    "text", ["word " * 20_000, "漢字" * 50_000, "a" * 100_000, "e" + "\u0301" * 100_000, "👩\u200d👩\u200d👧" * 20_000]
+)
+def test_a_line_as_long_as_an_answer_is_wrapped_whole_and_a_slice_at_a_time(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    slices: list[int] = []
+
+    def counted(text: str, start: int, end: int, width: int, rows: array[int]) -> None:
+        slices.append(end - start)
+        wrap_line(text, start, end, width, rows)
+
+    monkeypatch.setattr("tui.rounds.diff_text.wrap_line", counted)
+    row = Row((Piece(text[:777], own=False), Piece(text[777:], own=True)), None)
+    lines = [line for line, _ in _beside(row, 46) if line is not None]
+    assert "".join(piece.text for line in lines for piece in line.pieces) == text
+    assert lines[0].pieces[0] == Piece(text[:46], own=False) or not text.startswith("a")
+    assert max(slices) <= 2048
+    assert sum(slices) < 2 * len(text)

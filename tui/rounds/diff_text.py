@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from array import array
 from bisect import bisect_left, bisect_right
+from itertools import accumulate, pairwise, zip_longest
 from time import perf_counter
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
@@ -13,6 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.diff import Piece
+from tui.widgets.pane_wrap import wrap_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +29,10 @@ _RULE: Final = " │ "
 _SIGNS: Final = ("-", "+")
 _BUDGET: Final = 0.004
 """Seconds of a frame that wrapping may take."""
-_WORDS: Final = re.compile(r"\S+|\s+")
+_SLICE: Final = 2048
+"""Characters of a line that are wrapped at once, so that a line as long as an answer does not hold up the loop."""
+_SLICE_ROWS: Final = 20
+"""Rows that make a slice where rows are long: a row of wide or joined characters has up to five characters a cell."""
 
 
 class _Line(NamedTuple):
@@ -218,9 +223,7 @@ class DiffText(Widget, can_focus=True):
 
 
 def _beside(row: Row, room: int) -> Iterator[_Pair]:
-    left, right = _wrapped(row.left, 0, room), _wrapped(row.right, 1, room)
-    for at in range(max(len(left), len(right))):
-        yield left[at] if at < len(left) else None, right[at] if at < len(right) else None
+    yield from zip_longest(_wrapped(row.left, 0, room), _wrapped(row.right, 1, room))
 
 
 def _under(row: Row, room: int) -> Iterator[_Pair]:
@@ -231,41 +234,33 @@ def _under(row: Row, room: int) -> Iterator[_Pair]:
             yield None, line
 
 
-def _wrapped(pieces: Sequence[Piece] | None, side: int, room: int) -> list[_Line]:
-    """Cut a line into rows of at most ``room`` cells, between words where that is possible."""
-    if pieces is None:
-        return []
-    room = max(room, 4)
-    rows: list[list[Piece]] = [[]]
-    used = 0
-    for text, own in pieces:
-        for word in _WORDS.findall(text):
-            cells = cell_len(word)
-            if word.isspace():
-                if used == 0 and len(rows) > 1:
-                    continue
-                word, cells = word[: room - used], min(cells, room - used)  # noqa: PLW2901  # what hangs over the edge is not shown
-            elif used and cells <= room < used + cells:
-                rows.append([])
-                used = 0
-            while cells > room - used:
-                head = _head(word, room - used)
-                if head:
-                    rows[-1].append(Piece(head, own))
-                rows.append([])
-                word, used = word[len(head) :], 0  # noqa: PLW2901
-                cells = cell_len(word)
-            if word:
-                rows[-1].append(Piece(word, own))
-                used += cells
-    return [_Line(tuple(row), side, any(piece.own for piece in row)) for row in rows]
+def _wrapped(pieces: Sequence[Piece] | None, side: int, room: int) -> Iterator[_Line]:
+    """Cut a line into rows of at most ``room`` cells, between words where that is possible, a slice of its text at a time."""
+    pieces = [piece for piece in pieces or () if piece.text] or pieces
+    if not pieces:
+        return
+    text, ends = "".join(piece.text for piece in pieces), [*accumulate(len(piece.text) for piece in pieces)]
+    at = 0
+    for start, end in _rows(text, max(room, 4)):
+        row: list[Piece] = []
+        while start < end:
+            stop = min(ends[at], end)
+            row.append(Piece(text[start:stop], pieces[at].own))
+            at += stop == ends[at]
+            start = stop  # noqa: PLW2901  # the row is walked through piece by piece
+        yield _Line(tuple(row), side, any(piece.own for piece in row))
 
 
-def _head(word: str, cells: int) -> str:
-    """Return as much of the word's start as fits; at least one character when there is a row's room."""
-    end = used = 0
-    for end, character in enumerate(word):  # noqa: B007
-        used += cell_len(character)
-        if used > cells:
-            break
-    return word[:end] if end or cells < 4 else word[:1]
+def _rows(text: str, room: int) -> Iterator[tuple[int, int]]:
+    """Yield where the rows of ``text`` begin and end."""
+    start, most = 0, max(_SLICE, _SLICE_ROWS * room)
+    while True:
+        end = min(start + most, len(text))
+        starts = array("I", [start])
+        wrap_line(text, start, end, room, starts)
+        if end == len(text):
+            yield from pairwise([*starts, end])
+            return
+        # All rows but the last two are final, whatever follows.
+        yield from pairwise(starts[:-1])
+        start = starts[-2]
