@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from agents.compare.check import Rules, Verdict
+from agents.compare.conditions import check_lengths
 from agents.errors import InputError, StrettoError
 from agents.retrieval.pdf import child_environment
 
@@ -33,9 +34,7 @@ class Acceptance:
     """
 
     def __init__(self, accept: Accept) -> None:
-        least, most = accept.min_chars, accept.max_chars
-        if least is not None and most is not None and least > most:
-            raise InputError(f"no answer has at least {least:,} and at most {most:,} characters")
+        check_lengths(accept.min_chars, accept.max_chars)
         self._accept = accept
         schema = None if accept.schema is None else bytes(accept.schema).decode("utf-8", "replace")
         self._rules = Rules(pattern=accept.pattern, schema=schema)

@@ -121,11 +121,12 @@ async def test_conditions_are_read_as_they_are_meant(tmp_path: Path) -> None:
         ({"least": "9", "most": "8"}, "at least 9 and at most 8"),
         ({"pattern": "("}, "no regular expression"),
         ({"criterion": "good"}, "needs a judge"),
-        ({"schema": "nowhere.json"}, "cannot be read"),
-        ({"schema": "\0"}, "cannot be read"),
-        ({"schema": "/"}, "not a schema file"),
-        ({"schema": "BROKEN"}, "not JSON"),
-        ({"schema": "LIST"}, "not a JSON schema"),
+        ({"schema": "nowhere.json"}, "does not exist"),
+        ({"schema": "\0"}, "cannot be used"),
+        ({"schema": "/"}, "not a regular file"),
+        ({"schema": "~nobody-of-that-name/x"}, "cannot be used"),
+        ({"schema": "BROKEN"}, "not UTF-8"),
+        ({"schema": "LIST"}, "no JSON schema"),
     ],
 )
 async def test_conditions_that_are_none_are_named(tmp_path: Path, values: dict[str, str], told: str) -> None:

@@ -117,7 +117,8 @@ async def test_values_of_the_form_become_lanes(tmp_path: Path) -> None:
         ({"prompt": "go", "repeat": "0"}, "repeats must be"),
         ({"prompt": "go", "repeat": "x"}, "repeats must be"),
         ({"prompt": "go", "seed": "1,2", "repeat": "150"}, "fewer values or repeats"),
-        ({"prompt": "go", "system": "@nowhere.txt"}, "not a text file"),
+        ({"prompt": "go", "system": "@nowhere.txt"}, "does not exist"),
+        ({"prompt": "go", "system": "@~nobody-of-that-name/x"}, "cannot be used"),
     ],
 )
 async def test_values_that_are_none_are_named(values: dict[str, str], told: str) -> None:

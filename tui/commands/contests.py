@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.errors import InputError
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
     from agents.settings import Settings
     from tui.commands.session import Session
 
-_FILE_LIMIT = 1 << 20
 _TESTS = ("accept_min", "accept_max", "accept_pattern", "accept_schema", "accept_judge")
 
 
@@ -85,12 +82,11 @@ def grid(args: argparse.Namespace) -> dict[str, tuple[Any, ...]]:
 
 def accept(args: argparse.Namespace) -> Accept | None:
     """Return the tests the arguments name, or ``None`` for none. Raises :class:`InputError` for a schema that cannot be read."""
-    import msgspec
-
+    from agents.compare.conditions import schema_in
     from agents.models.names import parse_model
     from agents.requests import Accept
 
-    schema = None if args.accept_schema is None else msgspec.Raw(_schema(args.accept_schema))
+    schema = None if args.accept_schema is None else schema_in(args.accept_schema)
     if all(getattr(args, name) is None for name in _TESTS):
         return None
     return Accept(
@@ -133,11 +129,13 @@ def _flag(name: str) -> str:
 def _pattern(value: str) -> str:
     import argparse
 
+    from agents.compare.conditions import pattern_of
+
     pattern = arguments.text(value)
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise argparse.ArgumentTypeError(f"{pattern!r} is no regular expression: {error}") from None
+        pattern_of(pattern)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     return pattern
 
 
@@ -166,32 +164,9 @@ def _systems(said: str) -> tuple[str | None, ...]:
         return (said,)
     import argparse
 
+    from agents.compare.conditions import text_in
+
     try:
-        return tuple(_read(name.strip().removeprefix("@")).strip() or None for name in said.split(","))
+        return tuple(text_in(name.strip().removeprefix("@")).strip() or None for name in said.split(","))
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _read(name: str) -> str:
-    path = arguments.existing(name, "there is no such file")
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(_FILE_LIMIT + 1)
-        if len(data) > _FILE_LIMIT:
-            raise InputError(f"{name}: is larger than 1 MiB")
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{name}: is not UTF-8 text") from None
-
-
-def _schema(name: str) -> bytes:
-    import msgspec
-
-    text = _read(name)
-    try:
-        msgspec.json.decode(text, type=dict)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise InputError(f"{name}: is no JSON schema: {error}") from None
-    return text.encode()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-import msgspec
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
+from agents.compare.conditions import check_lengths, pattern_of, schema_in
 from agents.errors import InputError
 from agents.requests import Accept
 from tui.rounds.answers import offered
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from tui.rounds.memory import Memory
     from tui.views.view import View
 
-_LARGEST: Final = 256 * 1024
-"""Bytes a schema file may have."""
 _FIELDS: Final = (
     ("least", "At least", "characters"),
     ("most", "At most", "characters"),
@@ -96,13 +92,8 @@ def _judges(options: list[tuple[str, ModelRef]]) -> list[tuple[str, ModelRef | N
 async def accept_of(values: Mapping[str, str], judge: ModelRef | None) -> Accept:
     """Return the conditions a form's values name; :class:`InputError`, in one line, for one that is none."""
     least, most = (_characters(values.get(key, "")) for key in ("least", "most"))
-    if least is not None and most is not None and least > most:
-        raise InputError(f"no answer has at least {least:,} and at most {most:,} characters")
-    pattern = values.get("pattern", "")
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise InputError(f"the pattern is no regular expression: {error}") from None
+    check_lengths(least, most)
+    pattern = pattern_of(values.get("pattern", ""))
     criterion = values.get("criterion", "").strip()
     if criterion and judge is None:
         raise InputError("a criterion needs a judge: choose one, or leave it out")
@@ -110,8 +101,8 @@ async def accept_of(values: Mapping[str, str], judge: ModelRef | None) -> Accept
     return Accept(
         min_chars=least,
         max_chars=most,
-        pattern=pattern or None,
-        schema=await asyncio.to_thread(_schema, path) if path else None,
+        pattern=pattern,
+        schema=await asyncio.to_thread(schema_in, path) if path else None,
         judge=judge,
         criterion=criterion,
     )
@@ -124,19 +115,3 @@ def _characters(text: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise InputError(f"{text!r} is not a number of characters")
     return int(text)
-
-
-def _schema(name: str) -> msgspec.Raw:
-    path = Path(name).expanduser()
-    try:
-        if path.stat().st_size > _LARGEST or not path.is_file():
-            raise InputError(f"{name!r} is not a schema file of at most {_LARGEST // 1024} KiB")
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    try:
-        if not isinstance(msgspec.json.decode(data), dict):
-            raise InputError(f"{name!r} is not a JSON schema: it has no object at its top")
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise InputError(f"{name!r} is not JSON: {error}") from None
-    return msgspec.Raw(data)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
+from agents.compare.conditions import pattern_of, text_in
 from agents.compare.sweep import expand
 from agents.errors import InputError
 from agents.models.names import parse_params
@@ -34,7 +33,6 @@ MOST: Final = 200
 """Answers one sweep may ask for here."""
 ASKED_ABOVE: Final = 50
 """Answers above which a second Enter is wanted."""
-_LARGEST: Final = 64 * 1024
 _AXES: Final = (
     ("temperature", "Temperature", "0, 0.5, 1"),
     ("top_p", "Top p", "0.5, 0.9"),
@@ -113,7 +111,7 @@ class SweepScreen(Sheet[None]):
             if model is None:
                 raise InputError("there is no model to ask")
             lanes = await lanes_of(model, values, self._view.workspace.settings.defaults.system)
-            accept = _accept(values["pattern"])
+            pattern = pattern_of(values["pattern"])
         except InputError as error:
             self.fail(str(error))
             return
@@ -122,7 +120,7 @@ class SweepScreen(Sheet[None]):
             self.fail(f"{expense(lanes, self._view.workspace.settings)}: Enter again runs it.")
             return
         self._memory.sweep = values
-        sweep = self._memory.last_sweep = SweepRun(lanes, accept)
+        sweep = self._memory.last_sweep = SweepRun(lanes, Accept(pattern=pattern) if pattern else None)
         sweep.begin(self._view.feed.submit(Chat(lanes=lanes, use_cache=False), sweep))
         self.app.switch_screen(SweptScreen(sweep))
 
@@ -156,23 +154,7 @@ async def lanes_of(model: ModelRef, values: Mapping[str, str], system: str | Non
 
 def _system(text: str) -> str:
     """Return a system prompt, read from a file when it is ``@FILE``."""
-    if not text.startswith("@"):
-        return text
-    path = Path(text[1:]).expanduser()
-    try:
-        if not path.is_file() or path.stat().st_size > _LARGEST:
-            raise InputError(f"{text!r} is not a text file of at most {_LARGEST // 1024} KiB")
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{text!r} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}") from None
-
-
-def _accept(pattern: str) -> Accept | None:
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise InputError(f"the pattern is no regular expression: {error}") from None
-    return Accept(pattern=pattern) if pattern else None
+    return text_in(text[1:]) if text.startswith("@") else text
 
 
 def expense(lanes: Sequence[Lane], settings: Settings) -> str:

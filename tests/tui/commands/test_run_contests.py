@@ -182,7 +182,7 @@ async def test_one_answer_alone_has_no_interval_and_failures_are_counted(
         ("--sweep temperature=1,warm", "temperature must be a number, not 'warm'"),
         ("--sweep temperature=1 --temperature 2", "--temperature and --sweep temperature do not go together"),
         ("--sweep max_tokens=1 --max-tokens 2", "--max-tokens and --sweep max_tokens do not go together"),
-        ("--sweep system=@nosuch.txt", "nosuch.txt: there is no such file"),
+        ("--sweep system=@nosuch.txt", "nosuch.txt does not exist"),
         ("--repeat 0", "not a whole number of at least 1"),
     ],
 )
@@ -195,7 +195,7 @@ def test_what_does_not_go_together_is_wrong_usage(line: str, expected: str, caps
 
 @pytest.mark.parametrize(
     ("schema", "expected"),
-    [(None, "no such file"), ("[1]", "is no JSON schema"), ("{", "is no JSON schema"), ("\xff", "not UTF-8")],
+    [(None, "does not exist"), ("[1]", "is no JSON schema"), ("{", "is no JSON schema"), ("\xff", "not UTF-8")],
 )
 def test_a_schema_that_is_none_is_said(schema: str | None, expected: str, tmp_path: Path) -> None:
     file = tmp_path / "s.json"
