@@ -1,7 +1,7 @@
 """The handler of :class:`~agents.requests.Race`: one turn to several models, the first acceptable answer wins, the rest stops.
 
 Answers are tested one after another in the order they ended, so that of two acceptable ones the earlier wins, and a judge is
-asked about as few as possible. What was tested and refused stays a whole answer; what is stopped keeps the text it had.
+asked about as few as possible. What came whole stays a whole answer; what is stopped keeps the text it had.
 """
 
 from __future__ import annotations
@@ -99,10 +99,11 @@ class _Race:
             step.log(f"not accepted: {fault}", "warning")
             return
         self._won = True
-        others = [(other, theirs) for other, theirs in self._lanes if other is not step and other.outcome is None]
+        # What has come whole and waits to be tested stays a whole answer: there is nothing of it to save.
+        racing = [(other, theirs) for other, theirs in self._lanes if other.outcome is None and other.id not in self._whole]
         cut = " (it ends at its output limit)" if answer.finish == "length" else ""
-        step.won(f"{passed}{cut}", sum(self._to_come(other, theirs) for other, theirs in others))
-        for other, _ in others:
+        step.won(f"{passed}{cut}", sum(self._to_come(other, theirs) for other, theirs in racing))
+        for other, _ in racing:
             other.stop()
 
     async def _judged(self, step: Step, judge: ModelRef, candidate: Candidate) -> str | None:
@@ -117,7 +118,5 @@ class _Race:
 
     def _to_come(self, step: Step, lane: Lane) -> int:
         """Return how many output tokens at most a lane has still to make; a piece of text counts as one token."""
-        if step.id in self._whole:
-            return 0
         limit = lane.model.params.max_tokens
         return max((self._models.settings.defaults.max_tokens if limit is None else limit) - step.pieces, 0)

@@ -217,6 +217,16 @@ async def test_a_judge_that_fails_is_the_reason_and_the_lane_is_not_blamed(serve
     assert "paced-3-0: the judge failed: there is no endpoint 'nosuch'" in (told.ended.error or "")
 
 
+async def test_an_answer_that_is_whole_when_another_wins_is_not_stopped(server: PacedServer, tmp_path: Path) -> None:
+    server._reply = lambda asked: '{"acceptable": true}' if asked["model"] == "delay-1" else "whole"
+    accept = Accept(judge=ModelRef("lab", "delay-1"))
+    async with Stage(tmp_path, server.base_url) as stage:
+        told = await stage.run(Race(lanes=(lane("quick"), lane("as quick"), lane("delay-60")), accept=accept))
+    ends = told.ends()
+    assert [ends[name].outcome for name in ("quick", "as quick", "delay-60")] == ["done", "done", "cancelled"]
+    assert told.of(Won)[0].saved == 400
+
+
 async def test_a_lane_stopped_by_hand_does_not_end_the_race(server: PacedServer, tmp_path: Path) -> None:
     async with Stage(tmp_path, server.base_url) as stage:
         with stage.engine.subscribe() as reader:
