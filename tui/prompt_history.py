@@ -24,7 +24,8 @@ class PromptHistory:
 
     def load(self, earlier: Iterable[str]) -> None:
         """Put prompts of earlier sessions, oldest first, before those of this one."""
-        self._sent = [*earlier, *self._sent][-MOST:]
+        now = set(self._sent)  # what was sent before the others were read is among them, too
+        self._sent = [*(text for text in earlier if text not in now), *self._sent][-MOST:]
 
     def add(self, text: str) -> None:
         """Take a prompt that is sent now; the walk is over."""

@@ -191,8 +191,4 @@ class Prompting:
 
     def _take_back(self, text: str | None) -> None:
         if text is not None:
-            prompt = self._app.dashboard.prompt
-            if draft := prompt.value.strip():
-                prompt.earlier.add(draft)
-            prompt.value = text
-            prompt.focus()
+            self._app.dashboard.prompt.bring_back(text)

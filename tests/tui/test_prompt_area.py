@@ -11,6 +11,7 @@ from textual.app import App
 from tests.servers.paced import PacedServer
 from tests.tui.room import HOSTILE
 from tests.tui.stage import stage
+from tui.prompt_history import PromptHistory
 from tui.widgets.prompt_area import PromptArea
 
 if TYPE_CHECKING:
@@ -88,6 +89,23 @@ async def test_an_earlier_prompt_can_be_changed_and_sent_and_the_draft_is_asked_
     assert line.value == "one!"
     await pilot.press("down")
     assert line.value == ""
+
+
+async def test_what_was_typed_is_not_lost_when_another_text_takes_its_place(pilot: Pilot[None]) -> None:
+    line = of(pilot).line
+    await send(pilot, "sent")
+    line.value = "half a thought"
+    line.bring_back("an earlier prompt")
+    assert line.value == "an earlier prompt"
+    await pilot.press("up")
+    assert line.value == "half a thought"
+
+
+def test_prompts_sent_before_the_earlier_ones_were_read_are_not_there_twice() -> None:
+    history = PromptHistory()
+    history.add("now")
+    history.load(["before", "now"])
+    assert [history.step(-1, "") for _ in range(3)] == ["now", "before", None]
 
 
 async def test_control_u_empties_the_line(pilot: Pilot[None]) -> None:

@@ -85,6 +85,13 @@ class PromptArea(TextArea):
         self.text = self._fold(_typed(text))
         self.move_cursor(self.document.end)
 
+    def bring_back(self, text: str) -> None:
+        """Put ``text`` in place of what is typed, which is called back like a prompt that was sent."""
+        if draft := self.value.strip():
+            self.earlier.add(draft)
+        self.value = text
+        self.focus()
+
     def _fold(self, text: str) -> str:
         """Return text with signs for what is too long to be typed in: wrapping it anew takes longer than a key may."""
         if len(text) > _LONGEST_TEXT:
