@@ -12,6 +12,7 @@ from storage.records import clean
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
     from storage.store import Store
 
@@ -38,10 +39,15 @@ class Votes:
 
     async def add(self, round: str, winner: str, loser: str, tie: bool = False) -> None:  # noqa: A002  # the field's name
         """Keep one vote. Models are named as :class:`~agents.requests.ModelRef` writes itself."""
-        row = (time.time(), clean(round), clean(winner), clean(loser), int(tie))
+        await self.add_all([Vote(round=round, winner=winner, loser=loser, tie=tie)])
+
+    async def add_all(self, votes: Iterable[Vote]) -> None:
+        """Keep votes that were cast at once: all of them or, when it fails, none. Their time is now."""
+        at = time.time()
+        rows = [(at, clean(vote.round), clean(vote.winner), clean(vote.loser), int(vote.tie)) for vote in votes]
 
         def work(raw: sqlite3.Connection) -> None:
-            raw.execute("INSERT INTO votes (at, round, winner, loser, tie) VALUES (?, ?, ?, ?, ?)", row)
+            raw.executemany("INSERT INTO votes (at, round, winner, loser, tie) VALUES (?, ?, ?, ?, ?)", rows)
 
         await self._store.write(work)
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
+import pytest
+
 from storage.store import Store
-from storage.votes import Votes
+from storage.votes import Vote, Votes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +38,18 @@ async def test_more_votes_than_a_page_are_all_there(tmp_path: Path) -> None:
             )
         )
         assert [vote.round for vote in await votes.all()] == [str(number) for number in range(1203)]
+
+
+async def test_votes_cast_at_once_are_kept_all_or_none(tmp_path: Path) -> None:
+    async with Store(tmp_path / "stretto.db") as store:
+        votes = Votes(store)
+        await votes.add_all([Vote(round="r", winner="a", loser="b"), Vote(round="r", winner="a", loser="c")])
+        assert [(vote.winner, vote.loser) for vote in await votes.all()] == [("a", "b"), ("a", "c")]
+        broken = "CREATE TRIGGER broken BEFORE INSERT ON votes WHEN new.loser = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END"
+        await store.write(lambda raw: raw.execute(broken).rowcount)
+        with pytest.raises(sqlite3.IntegrityError):
+            await votes.add_all([Vote(round="s", winner="a", loser="b"), Vote(round="s", winner="a", loser="bad")])
+        assert len(await votes.all()) == 2
 
 
 async def test_votes_can_be_forgotten(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from agents.browse import Listing, list_files
 from tests.agents.test_attachments import PNG
 from tests.servers.paced import PacedServer
 from tests.tui.stage import Stage, stage
@@ -173,6 +175,27 @@ async def test_an_at_sign_offers_files_which_arrows_and_enter_choose(tmp_path: P
         assert prompt.value.endswith('@"src/my main.txt" ')
         assert prompt.has_focus
         assert server.requests == []
+
+
+async def test_files_are_listed_once_however_much_is_typed_meanwhile(
+    tmp_path: Path, here: Path, server: PacedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "mail.txt").write_text("x")
+    listed: list[str] = []
+    typed = threading.Event()
+
+    def slowly(root: str) -> Listing:
+        listed.append(root)
+        typed.wait(20)
+        return list_files(root)
+
+    monkeypatch.setattr("tui.widgets.file_picker.list_files", slowly)
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await ready(at)
+        await at.press(*"@mail")
+        typed.set()
+        await at.until(lambda: "mail.txt" in at.text_of(at.app.dashboard.bar.files))
+        assert len(listed) == 1
 
 
 async def test_escape_closes_the_files_and_enter_sends_a_name_that_is_typed_whole(

@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from agents.errors import StrettoError
 from storage.errors import StoreError
+from storage.votes import Vote
 from tui.rounds.sheet import Sheet
 from tui.rounds.standing import RATING_COLUMNS, standing, standing_rows
 from tui.rounds.table import Table
@@ -223,9 +224,8 @@ class VoteScreen(Sheet[None]):
             pairs = [(winner, model) for ballot, model in zip(self._ballots, models, strict=True) if ballot is not best]
         try:
             before = await standing(votes)
-            for one, other in pairs:
-                if one != other:
-                    await votes.add(round_id, one, other, tie=winner is None)
+            cast = [Vote(round=round_id, winner=one, loser=other, tie=winner is None) for one, other in pairs if one != other]
+            await votes.add_all(cast)
             after = await standing(votes)
         except (StrettoError, StoreError) as error:
             self._memory.voted.discard(frozenset(ballot.answer.step for ballot in self._ballots))

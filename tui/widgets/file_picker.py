@@ -50,6 +50,8 @@ class FilePicker(Widget):
         self._marked = 0
         self._listing: Listing | None = None
         self._listed = 0.0
+        self._lists = False
+        """Whether files are being listed."""
 
     def look(self) -> None:
         """Look at what stands before the cursor, and open, narrow or close."""
@@ -66,14 +68,28 @@ class FilePicker(Widget):
         query = match["name"].removeprefix('"')
         if query != self._query:
             self._query = query
-            self.run_worker(self._search(query), name="files", description="files", exclusive=True, exit_on_error=False)
+            if self._listing is not None and time.monotonic() - self._listed < _FRESH:
+                self._rank(self._listing)
+            elif not self._lists:
+                self._lists = True
+                self.run_worker(self._list(), name="files", description="files", group="list", exit_on_error=False)
 
-    async def _search(self, query: str) -> None:
-        now = time.monotonic()
-        if self._listing is None or now - self._listed > _FRESH:
-            self._listing = await asyncio.to_thread(list_files, str(Path.cwd()))
+    async def _list(self) -> None:
+        """List the files. What is typed meanwhile starts no other listing: a large folder takes seconds."""
+        try:
+            listing = self._listing = await asyncio.to_thread(list_files, str(Path.cwd()))
             self._listed = time.monotonic()
-        found = await asyncio.to_thread(rank, query, self._listing.paths, MOST_SHOWN)
+        finally:
+            self._lists = False
+        self._rank(listing)
+
+    def _rank(self, listing: Listing) -> None:
+        if self._query is not None:
+            work = self._search(self._query, listing)
+            self.run_worker(work, name="files", description="files", exclusive=True, group="rank", exit_on_error=False)
+
+    async def _search(self, query: str, listing: Listing) -> None:
+        found = await asyncio.to_thread(rank, query, listing.paths, MOST_SHOWN)
         if query == self._query:
             self._found, self._marked = found, 0
             self._show()
