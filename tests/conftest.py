@@ -22,6 +22,11 @@ settings.load_profile("stretto")
 _OUTSIDE = ("STRETTO_", "OPENAI_", "OLLAMA_", "ANTHROPIC_", "XDG_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "NO_PROXY")
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Cut a case's name where it is a long text: megabytes take seconds to escape, and go to every child in its environment."""
+    return f"{ascii(val[:20])}..{len(val)}" if isinstance(val, str | bytes) and len(val) > 60 else None
+
+
 class NetworkRefusedError(RuntimeError):
     """A test tried to reach another machine. No OSError, so that no handler takes it for an endpoint that is down."""
 
