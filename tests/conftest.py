@@ -24,7 +24,7 @@ _OUTSIDE = ("STRETTO_", "OPENAI_", "OLLAMA_", "ANTHROPIC_", "XDG_", "NO_COLOR", 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Cut a case's name where it is a long text: megabytes take seconds to escape, and go to every child in its environment."""
-    return f"{ascii(val[:20])}..{len(val)}" if isinstance(val, str | bytes) and len(val) > 60 else None
+    return f"{val[:20]!a}..{len(val)}" if isinstance(val, str | bytes) and len(val) > 60 else None
 
 
 class NetworkRefusedError(RuntimeError):
