@@ -217,6 +217,17 @@ class StepEnded(StepEvent, frozen=True, kw_only=True, tag="step_ended"):
     attempts: int = 1
     timings: Timings
 
+    @property
+    def rate(self) -> float | None:
+        """Output tokens a second from the first text to the end; ``None`` where they are not known or came all at once.
+
+        It counts tokens and not pieces of text, of which many servers send several tokens each.
+        """
+        timings, usage = self.timings, self.usage
+        if self.cached or usage is None or timings.first is None or timings.itl_mean is None or timings.ended <= timings.first:
+            return None
+        return usage.output / (timings.ended - timings.first)
+
 
 class Saved(Event, frozen=True, kw_only=True, tag="saved"):
     """The journal's word: the end of ``step`` (of the whole run when ``None``) is on disk, or why it is not."""

@@ -62,7 +62,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     ttft: Mean
     """Seconds from the first attempt's start to the first token."""
     rate: Mean
-    """Tokens a second while the text came: 1 / the mean inter-token latency."""
+    """Output tokens a second from the first text to the end."""
     tokens: Mean
     """Output tokens."""
     wall: Mean
@@ -140,7 +140,7 @@ def _figures(group: str, trials: list[Trial]) -> Figures:
     return Figures(
         group=group,
         ttft=mean_of([timings.ttft for timings in timed if timings.ttft is not None]),
-        rate=mean_of([1 / timings.itl_mean for timings in timed if timings.itl_mean]),
+        rate=mean_of([rate for end in done if (rate := end.rate) is not None]),
         tokens=mean_of([end.usage.output for end in done if end.usage is not None]),
         wall=mean_of([timings.busy for timings in timed]),
         accepted=share_of(sum(trial.accepted for trial in trials), len(trials)),

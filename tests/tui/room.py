@@ -69,7 +69,9 @@ def make(kind: type[E], at: float = 0.0, /, *, run: str = "r", **fields: Any) ->
 
 def ended(step: str, queued: float = 0.0, *, at: float, outcome: str = "done", **fields: Any) -> StepEnded:
     """Return the end of a step at ``at``."""
-    timings = Timings(queued=queued, started=fields.pop("started", queued), first=fields.pop("first", None), ended=at)
+    first = fields.pop("first", None)
+    gap = None if first is None else 0.02
+    timings = Timings(queued=queued, started=fields.pop("started", queued), first=first, ended=at, itl_mean=gap)
     return make(StepEnded, at, step=step, outcome=outcome, timings=timings, **fields)
 
 

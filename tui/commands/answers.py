@@ -133,7 +133,7 @@ def figures(end: StepEnded) -> str:
         parts.append(f"{'about ' if end.usage.estimated else ''}{end.usage.output} tokens")
     if end.timings.ttft is not None and not end.cached:
         parts.append(f"first after {end.timings.ttft:.2f} s")
-    if end.timings.itl_mean and not end.cached:
-        parts.append(f"{1 / end.timings.itl_mean:.0f} tok/s")
+    if end.rate is not None:
+        parts.append(f"{end.rate:.0f} tok/s")
     parts.append(f"{end.timings.ended - end.timings.queued:.2f} s")
     return ", ".join(parts)

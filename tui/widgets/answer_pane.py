@@ -142,7 +142,6 @@ class AnswerPane(Vertical):
     def ended(self, event: StepEnded) -> None:
         """Show how the step ended, with the true figures in place of the estimates."""
         timings, usage = event.timings, event.usage
-        streamed = timings.ended - timings.first if timings.first is not None else 0.0
         self.pane.finish()
         if event.error:
             self._error = event.error
@@ -152,7 +151,7 @@ class AnswerPane(Vertical):
         self.change(
             state=event.outcome,
             ttft=timings.ttft,
-            rate=usage.output / streamed if usage and streamed > 0 and not event.cached else None,
+            rate=event.rate,
             sent=usage.input if usage and usage.input else None,
             tokens=usage.output if usage else None,
             estimated=bool(usage and usage.estimated),

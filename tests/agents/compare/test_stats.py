@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,6 +102,15 @@ def end(outcome: Outcome = "done", *, ttft: float = 0.5, cached: bool = False) -
     return StepEnded(run="r", step="r.1", seq=1, at=0.0, outcome=outcome, usage=usage, cached=cached, timings=timings)
 
 
+def test_a_rate_is_known_of_answers_that_came_in_pieces_from_a_model() -> None:
+    whole = end()
+    assert whole.rate == pytest.approx(100 / 2.5)
+    assert end(cached=True).rate is None
+    at_once = msgspec.structs.replace(whole.timings, itl_mean=None)
+    assert msgspec.structs.replace(whole, timings=at_once).rate is None
+    assert msgspec.structs.replace(whole, usage=None).rate is None
+
+
 def test_figures_come_by_group_in_the_order_of_the_groups() -> None:
     trials = [
         Trial(group="b", end=end(ttft=0.4), accepted=True),
@@ -113,7 +123,7 @@ def test_figures_come_by_group_in_the_order_of_the_groups() -> None:
     assert first.ttft.count == 2
     assert first.ttft.mean == pytest.approx(0.5)
     assert first.ttft.margin == pytest.approx(12.7062047362 * 0.1, abs=1e-6)
-    assert first.rate.mean == pytest.approx(50)
+    assert first.rate.mean == pytest.approx((100 / 2.6 + 100 / 2.4) / 2)  # tokens, however few pieces they came in
     assert (first.tokens.mean, first.wall.mean) == (100, 3)
     assert (first.accepted.hits, first.accepted.count) == (1, 2)
     assert (second.ttft, second.tokens.count, second.accepted.count) == (Mean(), 1, 2)
