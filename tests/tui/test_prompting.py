@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from textual import events
 
 from agents.browse import Listing, list_files
 from tests.agents.test_attachments import PNG
@@ -242,7 +243,7 @@ async def test_what_waits_stands_over_the_prompt_and_can_be_changed_dropped_and_
         assert [prompt.text for prompt in queue] == ["second", "first", "third"]
         await at.press("down", "d")
         assert [prompt.text for prompt in queue] == ["second", "third"]
-        await at.press("down", "enter")
+        await at.press("enter")  # the mark is on what took the dropped one's place
         await at.until(lambda: at.app.screen is at.app.dashboard)
         assert at.app.dashboard.prompt.value == "third"
         assert [prompt.text for prompt in queue] == ["second"]
@@ -250,6 +251,23 @@ async def test_what_waits_stands_over_the_prompt_and_can_be_changed_dropped_and_
         assert at.app.dashboard.prompt.value == "a draft"
         await at.press("f9")
         await at.until(lambda: not strip.display)
+
+
+async def test_a_key_behind_an_arrow_acts_on_the_prompt_that_the_arrow_went_to(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/paced-4000-50") as at:
+        await ready(at)
+        await at.send("go")
+        await at.until(lambda: bool(server.requests))
+        queue = at.app.dashboard.compare.queue
+        for text in ("first", "second", "third"):
+            await at.send(text)
+        await at.until(lambda: len(queue) == 3)
+        at.app.action_queue()
+        await at.until(lambda: isinstance(at.app.screen, QueueScreen) and "third" in at.screen())
+        for key in ("down", "delete"):
+            at.app.post_message(events.Key(key, None))
+        await at.until(lambda: len(queue) == 2)
+        assert [prompt.text for prompt in queue] == ["first", "third"]
 
 
 # Templates

@@ -21,13 +21,14 @@ def ballots(at: Stage) -> dict[str, str]:
     return {ballot.letter: str(ballot.answer.model) for ballot in screen._ballots}
 
 
-async def test_a_vote_is_blind_and_the_best_beats_every_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["b", "B"])
+async def test_a_vote_is_blind_and_the_best_beats_every_other(tmp_path: Path, key: str) -> None:
     async with answered(tmp_path, "lab/m0", "lab/m1", "lab/m2") as (at, _, _):
         await at.press("ctrl+x", "b")
         await at.until(lambda: isinstance(at.app.screen, VoteScreen) and "Nobody knows." in at.screen())
         assert not any(name in at.screen() for name in ("m0", "m1", "m2", "@lab", "TTFT", "tok/s"))
         names = ballots(at)
-        await at.press("b")
+        await at.press(key)
         await at.until(lambda: "is best." in at.screen() and "rating" in at.screen())
         assert f"B ★ best: {names['B']}" in at.screen()
         assert all(name in at.screen() for name in names.values())

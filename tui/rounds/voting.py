@@ -87,7 +87,7 @@ class VoteScreen(Sheet[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(
-                letter,
+                f"{letter},{letter.upper()}",  # the letters stand there in capitals
                 f"pick('{letter}')",
                 "",
                 show=False,

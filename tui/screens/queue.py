@@ -28,9 +28,10 @@ class QueueScreen(Sheet[str]):
     heading: ClassVar[str] = "Waiting prompts"
     AUTO_FOCUS = "OptionList"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,e", "change", "Change", id="queue.change", tooltip="Take it back into the prompt", priority=True),
-        Binding("delete,d", "drop", "Drop", id="queue.drop", tooltip="Do not send it", priority=True),
-        Binding("ctrl+up,u", "rise", "Move up", id="queue.rise", tooltip="Send it before the one above", priority=True),
+        # Without priority, so that none of them overtakes an arrow pressed before it and acts on another prompt.
+        Binding("enter,e", "change", "Change", id="queue.change", tooltip="Take it back into the prompt"),
+        Binding("delete,d", "drop", "Drop", id="queue.drop", tooltip="Do not send it"),
+        Binding("ctrl+up,u", "rise", "Move up", id="queue.rise", tooltip="Send it before the one above"),
     ]
     DEFAULT_CSS = """
     QueueScreen OptionList { height: auto; max-height: 20; border: none; padding: 0; background: $surface; }
@@ -57,12 +58,12 @@ class QueueScreen(Sheet[str]):
         now = tuple(self._queue)
         if now == self._shown:
             return
-        marked = self._marked()
+        marked, at = self._marked(), self._list.highlighted or 0
         self._shown = now
         self._list.clear_options()
         self._list.add_options([safe_content(f"{number}  {safe_line(each.text, 300)}") for number, each in enumerate(now, 1)])
         if now:
-            self._list.highlighted = now.index(marked) if marked in now else min(self._list.highlighted or 0, len(now) - 1)
+            self._list.highlighted = now.index(marked) if marked in now else min(at, len(now) - 1)
         else:
             self.dismiss(None)
 
@@ -74,6 +75,10 @@ class QueueScreen(Sheet[str]):
         """Return where the marked prompt waits now; ``None`` when it was sent meanwhile."""
         marked = self._marked()
         return None if marked is None or marked not in self._queue else self._queue.index(marked)
+
+    def on_option_list_option_selected(self) -> None:
+        """Enter and a click are the list's own."""
+        self.action_change()
 
     def action_change(self) -> None:
         """Give the marked prompt back and let it wait no more."""
