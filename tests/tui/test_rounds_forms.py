@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,8 @@ from tui.rounds.voting import VoteScreen
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from textual import events
 
     from agents.workspace import Workspace
 
@@ -82,6 +85,10 @@ async def test_a_table_keeps_the_marked_row_in_view() -> None:
         app.screen._refresh_layout()
         table.move(30)
         assert any("›row 30" in table.render_line(y).text for y in range(5))
+        table.on_click(cast("events.Click", SimpleNamespace(y=0)))  # the head marks nothing
+        assert table.cursor == 30
+        table.on_click(cast("events.Click", SimpleNamespace(y=1)))
+        assert table.cursor == 27
         table.move(-100)
         assert table.cursor == 0
         assert "›row 0" in table.render_line(1).text

@@ -84,13 +84,13 @@ def _work(kind: str) -> Callable[[Session, str, argparse.Namespace], Awaitable[i
 
 
 async def _run(session: Session, prompt: str, args: argparse.Namespace) -> int:
-    from agents.requests import Chat, Lane, Message
+    from agents.requests import Chat, Lane
     from tui.commands.answers import Answers
 
     models = await session.models(args)
-    system = session.settings.defaults.system
-    messages = ((Message("system", system),) if system else ()) + (await session.message(prompt, args),)
-    request = Chat(lanes=tuple(Lane(model=ref, messages=messages) for ref in models), use_cache=session.settings.defaults.cache)
+    messages, defaults = (await session.message(prompt, args),), session.settings.defaults
+    lanes = tuple(Lane(model=ref, messages=messages, system=defaults.system) for ref in models)
+    request = Chat(lanes=lanes, use_cache=defaults.cache)
     answers = Answers(session.terminal, [str(ref) if len(models) > 1 else ref.name for ref in models], printing=not args.json)
     end = await session.follow(request, answers.show, json=args.json)
     return session.conclude(end, told=answers.failed) or int(answers.failed)

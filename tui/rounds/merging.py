@@ -35,7 +35,7 @@ class MergeScreen(Sheet[str | None]):
 
     heading = "Merge into one answer"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "merge", tooltip="Have one answer made of those ticked", id="merge.go", priority=True),
+        Binding("enter", "go", "merge", tooltip="Have one answer made of those ticked", id="merge.go"),
         Binding("escape", "leave", "close", tooltip="Close this", id="sheet.leave", priority=True),
     ]
 
@@ -67,6 +67,10 @@ class MergeScreen(Sheet[str | None]):
 
     async def _offer(self) -> None:
         self._model.offer(await offered(self._view.workspace, self._first))
+
+    def on_input_submitted(self) -> None:
+        """Enter is the line's own; without priority it never overtakes what was typed before it."""
+        self.action_go()
 
     def action_go(self) -> None:
         """Merge what is ticked."""
@@ -165,9 +169,7 @@ class MergedScreen(Sheet[None]):
 
     def action_copy(self) -> None:
         """Copy the text."""
-        if self.answer:
-            self.app.copy_to_clipboard(self.answer)
-            self.notify("Sent to the terminal's clipboard.", timeout=2, markup=False)
+        self._pane.pane.copy(self.answer, "the merged answer")
 
     def action_keep(self) -> None:
         """Bring the text into the prompt."""

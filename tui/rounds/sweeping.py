@@ -13,6 +13,7 @@ from agents.compare.sweep import expand
 from agents.errors import InputError
 from agents.models.names import parse_params
 from agents.requests import Accept, Chat, Message
+from agents.tokens import estimate_tokens
 from tui.rounds.answers import model_options, offered
 from tui.rounds.choice import Choice
 from tui.rounds.sheet import Field, Sheet, line_input
@@ -164,6 +165,6 @@ def expense(lanes: Sequence[Lane], settings: Settings) -> str:
     endpoint = settings.endpoints.get(lanes[0].model.endpoint)
     if endpoint is None or endpoint.price is None:
         return told
-    asked = sum(sum(len(message.content) for message in lane.messages) + len(lane.system or "") for lane in lanes) / 4
+    asked = sum(estimate_tokens("".join([lane.system or "", *(message.content for message in lane.messages)])) for lane in lanes)
     cost = (asked * endpoint.price.input + sum(limits) * endpoint.price.output) / 1e6
     return f"{told}, ≈{cost:.2g} at most"

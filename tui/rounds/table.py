@@ -187,7 +187,7 @@ class Table(Widget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Mark the row under the pointer."""
         at = self._top + event.y - 1
-        if 0 <= at < len(self._lines):
+        if event.y > 0 and at < len(self._lines):  # above the rows is the head
             self.move(self._lines[at][0] - self.cursor)
 
     def on_mouse_scroll_down(self) -> None:
