@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events
 from textual.app import App
 from textual.filter import Monochrome, NoColor
-from textual.widgets import Input, TextArea
+from textual.widgets import Input, OptionList, TextArea
 
 from agents.errors import StrettoError
 from agents.locations import LOG_NAME
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from tui.widgets.view_tabs import ViewTabs
 
 _STYLES = Path(__file__).parent.parent / "themes" / "stretto.tcss"
+_PAGES = frozenset({"pageup", "pagedown"})
 _STILL_FPS = 4
 """Frames a second with reduced motion."""
 
@@ -189,12 +190,19 @@ class StrettoApp(App[None], inherit_bindings=False):
         """Wake the clock for a person; give the key after the leader key to its menu, before anything else can take it."""
         if isinstance(event, events.InputEvent | events.Resize):
             self._clock.wake()
+        if isinstance(event, events.Key) and event.key in _PAGES and self._is_cramped():
+            return
         if isinstance(event, events.Key) and not event.is_forwarded and self.dashboard.leader.is_open:
             if await self.actions.take_leader_key(event.key):
                 return
         elif isinstance(event, events.Paste):
             self.dashboard.leader.close()
         await super().on_event(event)
+
+    def _is_cramped(self) -> bool:
+        """Return whether a list over the dashboard has no room at all: Textual's fails when it shall turn a page then."""
+        lists = self.screen.query(OptionList) if self.screen is not self.dashboard else ()
+        return any(each.highlighted is not None and not each.scrollable_content_region for each in lists)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Keep the cursor from blinking where motion is reduced."""

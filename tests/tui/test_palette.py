@@ -162,3 +162,19 @@ async def test_a_model_whose_name_is_markup_is_a_name_and_nothing_else(tmp_path:
         await at.until(lambda: len(at.app.dashboard.compare.answers) == 2)
         assert at.app.is_running
         assert not is_open(at)
+
+
+@pytest.mark.parametrize("size", [(5, 3), (1, 1)])
+async def test_in_a_terminal_without_room_for_a_list_no_key_does_harm(
+    tmp_path: Path, server: PacedServer, size: tuple[int, int]
+) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await at.resize(*size)
+        for opens in (at.app.action_command_palette, at.app.dashboard.compare.act_settings):
+            opens()
+            await at.until(lambda: at.app.screen is not at.app.dashboard)
+            await at.settle()
+            await at.press("down", "pagedown", "pageup", "end", "pagedown")
+            at.app.pop_screen()
+            await at.settle()
+        assert at.app.is_running

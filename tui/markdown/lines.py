@@ -12,6 +12,8 @@ TAB: Final = 4
 
 _JOINED: Final = re.compile("[\u0300-\u036f\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 _LONGEST_JOINED: Final = 32
+_DEEPEST: Final = 32
+"""Marks of a line that are looked behind: each costs as much as the line is long."""
 
 _FENCE: Final = re.compile(r"[ \t]*(`{3,}(?=[^`]*$)|~{3,})[ \t]*([^\n]*)")
 _HEADING: Final = re.compile(r"[ \t]*#{1,6}(?=[ \t]|$)")
@@ -108,8 +110,8 @@ def marked(line: str) -> int:
 
 
 def core_of(line: str) -> str:
-    """Return ``line`` without the marks of the quotes and list items it begins or goes on with."""
-    while True:
+    """Return ``line`` without the marks of the quotes and list items it begins or goes on with, the deepest aside."""
+    for _ in range(_DEEPEST):
         kind = marked(line)
         line = line.lstrip(" \t")
         if kind == QUOTE:
@@ -117,7 +119,8 @@ def core_of(line: str) -> str:
         elif kind == LIST:
             line = line.partition(" ")[2]
         else:
-            return line
+            break
+    return line
 
 
 def breaks_paragraph(line: str) -> bool:

@@ -23,6 +23,9 @@ _MOST_UNCLOSED: Final = 20
 _MOST_PICTURES: Final = 20
 _MOST_CELLS: Final = 600
 _DEEP: Final = re.compile(r"^[ \t]*(?:(?:>|[-+*]|\d{1,9}[.)])[ \t]*){13}|^[ \t>]{36}", re.MULTILINE)
+_NESTED: Final = re.compile(r"^[ \t>]*(?:(?:[-+*]|\d{1,9}[.)])[ \t]+){4}", re.MULTILINE)
+_MOST_NESTED: Final = 30
+"""Lines that open four lists and more at once."""
 _DELIMITERS: Final = re.compile(r"^[ \t>]*\|?[ \t]*:?-+:?[ \t]*\|", re.MULTILINE)
 
 
@@ -71,6 +74,7 @@ def is_dear(source: str) -> bool:
         or source.count("<") + source.count("&") > _MOST_ENTITIES
         or len(_MARKS.findall(source)) > _MOST_MARKS
         or _DEEP.search(source) is not None
+        or len(_NESTED.findall(source)) > _MOST_NESTED
         or ("|" in source and _DELIMITERS.search(source) is not None and _cells(source) > _MOST_CELLS)
     )
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.tui.markdown.documents import documents, hostile, odd_documents, pieces
 from tui.markdown.blocks import LARGEST, MOST_LINES, BlockSplitter, State
-from tui.markdown.lines import FENCE, LIST, PARAGRAPH, QUOTE, TABLE, kind_of
+from tui.markdown.lines import FENCE, LIST, PARAGRAPH, QUOTE, TABLE, core_of, kind_of
 from tui.markdown.parser import parse_blocks
 
 Seen = tuple[str, str, str, str]
@@ -169,3 +169,8 @@ def test_a_line_is_looked_at_once_however_many_pieces_it_comes_in(monkeypatch: p
     text = "# head\n\n" * 100
     pieces(text, cycle([1]))
     assert looks == ["# head"] * 100
+
+
+def test_marks_on_a_line_are_looked_behind_so_far_and_no_further() -> None:
+    assert core_of("> - 1. text") == "text"
+    assert core_of("* " * 500 + "text").startswith("* * ")

@@ -266,6 +266,11 @@ def test_what_the_parser_cannot_take_is_shown_as_it_is(source: str) -> None:
     assert all(line.lstrip() for line in one(source).text.split("\n"))
 
 
+def test_many_lists_within_lists_on_one_line_each_are_shown_as_they_are() -> None:
+    source = "\n".join(["- - - - - deep"] * 200)
+    assert one(source).text == source
+
+
 def test_a_parser_that_fails_leaves_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(painter, "parse_blocks", lambda source: 1 / 0)
     assert one("**a**\n\n").text == "**a**"
