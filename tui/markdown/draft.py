@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui.markdown.shaped import PLAIN, WORDS, Code, Line, Link, Shaped, Span
 from tui.safe import safe_link, safe_text
+from tui.urls import address_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _WIDEST_PREFIX: Final = 24
 """Cells lists and quotes may take of a line: deeper ones stand where this ends."""
-_URL: Final = re.compile(r"https?://[^\s<>\"'`\\\u2500-\u25ff]+", re.IGNORECASE)
-_AFTER_URL: Final = ".,;:!?*_~"
 _BLANKS: Final = str.maketrans("\t\n", "  ")
 
 
@@ -128,7 +126,7 @@ class Draft:
             self.put(text)
             return
         at = 0
-        for start, end in _addresses(text):
+        for start, end in address_spans(text):
             self.put(text[at:start])
             self.put_link(text[start:end], text[start:end])
             at = end
@@ -210,18 +208,3 @@ class CellDraft(Draft):
         """Return what was put here."""
         shaped = self.shaped()
         return Cell(shaped.text, shaped.spans, shaped.links)
-
-
-def _addresses(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where web addresses stand in ``text``, without the punctuation after them."""
-    for match in _URL.finditer(text):
-        start, end = match.span()
-        while end > start:
-            last = text[end - 1]
-            closes = {")": "(", "]": "[", "}": "{"}.get(last)
-            if last in _AFTER_URL or (closes and text.count(closes, start, end) < text.count(last, start, end)):
-                end -= 1
-            else:
-                break
-        if safe_link(text[start:end]) is not None:
-            yield start, end

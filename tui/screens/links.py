@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import webbrowser
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -13,26 +12,19 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.safe import safe_content, safe_link
+from tui.urls import address_spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
 
-_ADDRESS: Final = re.compile(r"https?://[^\s<>\"'`\\^{}|\x00-\x1f\x7f-\U0010ffff]+")
 _MOST: Final = 200
 
 
 def addresses(text: str) -> list[str]:
     """Return the plain http and https addresses in ``text``, in order, each once."""
-    found: dict[str, None] = {}
-    for match in _ADDRESS.finditer(text):
-        url = match[0].rstrip(".,;:!?*_")
-        while url.endswith((")", "]")) and url.count(url[-1]) > url.count("(" if url[-1] == ")" else "["):
-            url = url[:-1].rstrip(".,;:!?*_")
-        if safe_link(url) is not None:
-            found[url] = None
-    return list(found)
+    return list(dict.fromkeys(text[start:end] for start, end in address_spans(text)))
 
 
 class LinksScreen(ModalScreen[None]):
