@@ -15,17 +15,22 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 SHIPPED = ("tui", "agents", "storage", "themes")
 HEAVY = {
+    "aiohttp",
     "httpx2",
     "jsonschema",
+    "markdown_it",
     "numpy",
     "openai",
+    "pygments",
     "pynvml",
     "pypdf",
     "safetensors",
+    "textual_serve",
     "tokenizers",
     "trafilatura",
     "wordllama",
     "xllamacpp",
+    "yaml",
 }
 LONGEST = 400
 PRINTERS = (Path("tui/commands"), Path("tui/terminal"), Path("tui/terminal.py"))
