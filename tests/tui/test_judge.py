@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from textual.events import Key
+
 from tests.tui.rounds_stage import answered, calls, closed, home, reply
 from tui.rounds.judging import JudgeScreen
 
@@ -61,3 +63,14 @@ async def test_a_judge_can_be_stopped_and_nothing_ticked_is_nothing_to_judge(tmp
         assert isinstance(at.app.screen, JudgeScreen)
         await at.press("escape")
         assert home(at)
+
+
+async def test_enter_right_behind_what_is_typed_judges_by_all_of_it(tmp_path: Path) -> None:
+    async with answered(tmp_path, "lab/m0", "lab/m1") as (at, view, server):
+        view.act_judge()
+        await at.until(lambda: isinstance(at.app.screen, JudgeScreen) and "m0 @lab" in at.screen())
+        await at.press("down")
+        for key in (*"brief", "enter"):
+            at.app.post_message(Key(key, key if len(key) == 1 else None))
+        await at.until(lambda: any(b"brief" in request.body for request in server.requests))
+        await closed(at)

@@ -91,6 +91,8 @@ async def test_what_is_wrong_in_the_form_is_told_in_one_line(tmp_path: Path) -> 
         await at.press("x", "enter")
         await at.until(lambda: "not a number of characters" in at.screen())
         assert isinstance(at.app.screen, RaceScreen)
+        await at.press("backspace")
+        await at.until(lambda: "not a number of characters" not in at.screen())
         await closed(at)
 
 

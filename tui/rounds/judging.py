@@ -35,7 +35,7 @@ class JudgeScreen(Sheet[None]):
 
     heading = "Judge"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "judge", tooltip="Have the answers scored", id="judge.go", priority=True),
+        Binding("enter", "go", "judge", tooltip="Have the answers scored", id="judge.go"),
         Binding("escape", "leave", "close", tooltip="Stop the judge, or close this", id="sheet.leave", priority=True),
     ]
 
@@ -76,6 +76,11 @@ class JudgeScreen(Sheet[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Judge one thing at a time."""
         return action != "go" or self._run is None
+
+    def on_input_submitted(self) -> None:
+        """Enter is the line's own; without priority it never overtakes what was typed before it."""
+        if self.check_action("go", ()):
+            self.action_go()
 
     def action_go(self) -> None:
         """Start the judge."""

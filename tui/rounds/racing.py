@@ -37,7 +37,7 @@ class RaceScreen(Sheet[Accept | None]):
 
     heading = "Race: the first acceptable answer wins"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "next prompt is a race", tooltip="Make the next prompt a race", id="race.go", priority=True),
+        Binding("enter", "go", "next prompt is a race", tooltip="Make the next prompt a race", id="race.go"),
         Binding("escape", "leave", "no race", tooltip="Close this; the next prompt is none", id="sheet.leave", priority=True),
     ]
 
@@ -69,6 +69,10 @@ class RaceScreen(Sheet[Accept | None]):
 
     async def _offer(self) -> None:
         self._judge.offer(_judges(await offered(self._view.workspace, self._first)))
+
+    def on_input_submitted(self) -> None:
+        """Enter is the line's own; without priority it never overtakes what was typed before it."""
+        self.action_go()
 
     def action_go(self) -> None:
         """Check what was filled in."""

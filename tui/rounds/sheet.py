@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input, Static, TextArea
 
 from tui.keys import shown_key
 from tui.rounds.choice import Choice, Ticks
@@ -48,7 +49,8 @@ class Field(Horizontal):
 
 def line_input(value: str = "", hint: str = "", name: str | None = None) -> Input:
     """Return a one-line input without a frame."""
-    return Input(value=value, placeholder=hint, compact=True, id=name)
+    # Not selected when it gets the focus: one key would take the place of all that stands there.
+    return Input(value=value, placeholder=hint, compact=True, id=name, select_on_focus=False)
 
 
 class Sheet(ModalScreen[R]):
@@ -105,6 +107,8 @@ class Sheet(ModalScreen[R]):
         super().__init__()
         self._error = Static(id="sheet-error", markup=False)
         self._keys = Static(id="sheet-keys", markup=False)
+        self._judged: list[str] = []
+        """What was filled in when the error was told."""
 
     def compose(self) -> ComposeResult:
         """Lay out the box: the body, the error, the keys."""
@@ -132,10 +136,23 @@ class Sheet(ModalScreen[R]):
         """Say what keys the field has that got the focus."""
         self.draw_keys()
 
+    @on(Input.Changed)
+    @on(TextArea.Changed)
+    def _changed(self) -> None:
+        """Take away what was said of other values: they may be right now."""
+        if self._error.display and self._typed() != self._judged:
+            self.fail("")
+
+    def _typed(self) -> list[str]:
+        """Return what stands in the lines and texts; a change is told of later than a key with priority acts on it."""
+        lines = self.query(Input).results()
+        return [*(line.value for line in lines), *(area.text for area in self.query(TextArea).results())]
+
     def fail(self, message: str) -> None:
         """Show what is wrong in one line; an empty one takes it away."""
         self._error.update(safe_content(safe_line(message, 300)))
         self._error.display = bool(message)
+        self._judged = self._typed()
 
     def draw_keys(self) -> None:
         """Show the keys that do something now."""
