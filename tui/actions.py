@@ -34,7 +34,7 @@ class Actions:
             return next((view for view in dashboard.views if view.id == arguments[0]), None)
         if name == "act":
             views = (dashboard.view, *dashboard.views)
-            return next((view for view in views if hasattr(view, f"act_{arguments[0]}")), None)
+            return next((view for view in views if view.offers(str(arguments[0]))), None)
         return dashboard.view if hasattr(self._app, f"action_{name}") else None
 
     def after_leader(self) -> Iterator[Key]:

@@ -302,7 +302,7 @@ class StrettoApp(App[None], inherit_bindings=False):
             return False
         if action == "view":
             return any(view.id == parameters[0] for view in self.dashboard.views)
-        return action != "act" or hasattr(self.dashboard.view, f"act_{parameters[0]}")
+        return action != "act" or self.dashboard.view.offers(str(parameters[0]))
 
     def _fatal_error(self) -> None:
         """Say in one line what broke and where its traceback is; nothing of the message reaches the terminal unchecked."""

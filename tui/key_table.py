@@ -294,7 +294,7 @@ KEYS: tuple[Key, ...] = (
         "fall.open", "enter", "open", "Step's detail", "The marked row's text, attempts and timings", "Waterfall", scope="waterfall"
     ),
     Key("fall.leave", "i,escape", "leave", "Leave the rows", "Back to the prompt", "Waterfall", scope="waterfall"),
-    Key("search.next", "enter,down", "go(1)", "Next match", "To the next match", "Searching in a pane", scope="search"),
+    Key("search.next", "enter,down", "go(1)", "Next match", "To the next match", "Searching in a pane", scope="search", shown=True),
     Key(
         "search.previous",
         "up,shift+enter",
@@ -304,7 +304,16 @@ KEYS: tuple[Key, ...] = (
         "Searching in a pane",
         scope="search",
     ),
-    Key("search.close", "escape", "close", "Close", "End searching, back to where you were", "Searching in a pane", scope="search"),
+    Key(
+        "search.close",
+        "escape",
+        "close",
+        "Close",
+        "End searching, back to where you were",
+        "Searching in a pane",
+        scope="search",
+        shown=True,
+    ),
     Key(
         "prompt.newline",
         "shift+enter,alt+enter,ctrl+j",
@@ -325,6 +334,17 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("prompt.later", "down", "history(1)", "Later prompt", "The prompt sent after", "Prompt", scope="prompt"),
     Key("prompt.clear", "ctrl+u", "clear", "Clear", "Empty the prompt", "Prompt", scope="prompt"),
+    Key("prompt.word_left", "alt+left,alt+b", "cursor_word_left", "Word left", "To the word before", "Prompt", scope="prompt"),
+    Key("prompt.word_right", "alt+right,alt+f", "cursor_word_right", "Word right", "To the next word", "Prompt", scope="prompt"),
+    Key(
+        "prompt.drop_word",
+        "alt+d",
+        "delete_word_right",
+        "Delete word",
+        "Delete to the end of the word; Ctrl+W to its beginning",
+        "Prompt",
+        scope="prompt",
+    ),
 )
 
 

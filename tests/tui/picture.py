@@ -5,18 +5,27 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from textual._context import visible_screen_stack
+
 if TYPE_CHECKING:
     from rich.style import Style
     from textual.app import App
+    from textual.strip import Strip
 
 _ATTRIBUTES = ("bold", "dim", "italic", "underline", "strike", "reverse")
+
+
+def strips_of(app: App[Any]) -> list[Strip]:
+    """Return the rows of the screen, with what stands behind it, as a terminal gets them."""
+    visible_screen_stack.set(app._background_screens)
+    return app.screen._compositor.render_strips()
 
 
 def picture(app: App[Any]) -> str:
     """Return what ``app`` shows now. Equal pictures are equal cells; links and other meta data are left out."""
     names: dict[str, str] = {}
     rows: list[str] = []
-    for strip in app.screen._compositor.render_strips():
+    for strip in strips_of(app):
         pieces = [(_look(segment.style), segment) for segment in strip if segment.text]
         rows.append("│" + "".join(segment.text for _, segment in pieces) + "│")
         runs: list[str] = []

@@ -16,6 +16,7 @@ from textual.geometry import Size
 from agents.models.names import parse_model
 from agents.settings import Defaults, Endpoint, LibrarySettings, Locations, Screen, Settings
 from agents.workspace import Workspace
+from tests.tui.picture import strips_of
 from tui.app import StrettoApp
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Stage:
 
     def lines(self, within: Widget | None = None) -> list[str]:
         """Return the rows of the screen, or of the part of it that a widget takes."""
-        strips = self.app.screen._compositor.render_strips()
+        strips = strips_of(self.app)
         if within is not None:
             area = within.region
             strips = [strip.crop(area.x, area.right) for strip in strips[area.y : area.bottom]]

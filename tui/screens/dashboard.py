@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Static
+from textual.widgets import ContentSwitcher, Input, Static
 
 from tui.keys import character_of
 from tui.views.agents import AgentsView
@@ -102,8 +102,7 @@ class Dashboard(Screen[None]):
         if event.view is self.view:
             self._hint()
             if event.text is not None:
-                self.prompt.value = event.text
-                self.prompt.focus()
+                self.prompt.bring_back(event.text)
 
     def _draw_tabs(self) -> None:
         keys = {row.action: row.shown_keys for row in self._keymap.rows}
@@ -112,8 +111,11 @@ class Dashboard(Screen[None]):
 
     def _show_keys(self, _: Screen[None]) -> None:
         """Show the keys of what has the focus, then those that work anywhere."""
-        active = {found.binding.id for found in self.active_bindings.values()}
+        typing = isinstance(self.focused, Input)
+        active = {found.binding.id for key, found in self.active_bindings.items() if not (typing and character_of(key))}
         rows = [row for row in self._keymap.rows if row.shown and row.keys and row.id in active]
+        if not self.is_current:  # keys of what has the focus here do nothing while another screen stands over it
+            rows = [row for row in rows if row.scope == "app"]
         self._keys.show(sorted(rows, key=lambda row: row.scope == "app"))
 
     def _moves_by_keys(self) -> bool:

@@ -14,6 +14,7 @@ from textual.widgets import Static
 from agents.errors import StrettoError
 from agents.events import Found
 from storage.errors import StoreError
+from tui.rounds.table import wrap
 from tui.safe import safe_content, safe_line
 from tui.step_facts import facts
 from tui.timeline import Bar, Row, Track
@@ -71,6 +72,11 @@ class StepScreen(ModalScreen[None]):
         self._tick()
         self.set_interval(_EVERY, self._tick)
 
+    def on_resize(self) -> None:
+        """Wrap the facts anew, once they have their new width."""
+        self._seen = -1
+        self.call_after_refresh(self._tick)
+
     def _grow(self, step: Step) -> None:
         """Show the text that came since the last look, or the passages of a step that has no text."""
         if len(step.text) > self._shown:
@@ -119,9 +125,11 @@ class StepScreen(ModalScreen[None]):
             self._seen = track.version
             lines = facts(row, self._workspace.engine.clock())
             width = max(len(name) for name, _ in lines)
+            room = max(self._facts.size.width - width - 2, 10)
             parts: list[tuple[str, str]] = []
             for name, value in lines:
-                parts += [(f"{name:<{width}}  ", "$text-muted"), (f"{safe_line(value, 600)}\n", "$foreground")]
+                rows = f"\n{' ' * (width + 2)}".join(wrap(safe_line(value, 600), room))
+                parts += [(f"{name:<{width}}  ", "$text-muted"), (f"{rows}\n", "$foreground")]
             parts[-1] = (parts[-1][0].rstrip("\n"), parts[-1][1])
             self._facts.update(Content.assemble(*parts))
         if isinstance(row, Bar) and self._run is not None:

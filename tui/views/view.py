@@ -44,6 +44,10 @@ class View(Container):
         text: str | None = None
         """What comes back into the prompt line; ``None`` leaves it as it is."""
 
+    def offers(self, name: str) -> bool:
+        """Return whether ``act('name')`` does something here."""
+        return hasattr(self, f"act_{name}")
+
     def hint(self) -> tuple[str, str]:
         """Return the prompt's mark, a sign or a short word, and its placeholder."""
         return "›", self.placeholder

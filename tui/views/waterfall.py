@@ -43,6 +43,10 @@ class WaterfallView(View):
         """Give the bars the whole room."""
         yield self.bars
 
+    def offers(self, name: str) -> bool:
+        """Leave the keys of panes to the bars: there are no panes here."""
+        return name == "focus"
+
     def entered(self) -> None:
         """Let the keys move through the bars; what is typed otherwise goes to the prompt."""
         self.bars.focus()
