@@ -42,7 +42,8 @@ class SentPrompts:
         """Return the newest prompts, oldest of them first."""
 
         def work(raw: sqlite3.Connection) -> list[str]:
-            found = raw.execute("SELECT text FROM prompts ORDER BY number DESC LIMIT ?", (limit,)).fetchall()
-            return [text for (text,) in reversed(found)]
+            # Another program may have put bytes there.
+            query = "SELECT text FROM prompts WHERE typeof(text) = 'text' ORDER BY number DESC LIMIT ?"
+            return [text for (text,) in reversed(raw.execute(query, (limit,)).fetchall())]
 
         return await self._store.read(work)

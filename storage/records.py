@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from storage.errors import StoreError
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -98,6 +100,13 @@ def clean(text: str) -> str:
 
 
 def rows(cursor: sqlite3.Cursor, kind: type[R]) -> list[R]:
-    """Return what ``cursor`` found as structs of ``kind``; columns the struct does not have are left out."""
+    """Return what ``cursor`` found as structs of ``kind``; columns the struct does not have are left out.
+
+    Raises :class:`StoreError` for values of a kind that is never written.
+    """
     names = [column[0] for column in cursor.description]
-    return [msgspec.convert(dict(zip(names, row, strict=True)), kind, strict=False) for row in cursor]
+    try:
+        return [msgspec.convert(dict(zip(names, row, strict=True)), kind, strict=False) for row in cursor]
+    except msgspec.ValidationError as error:
+        reason = f"the database holds what stretto never wrote ({error}): another program changed it, or it is damaged"
+        raise StoreError(reason) from None

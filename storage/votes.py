@@ -68,5 +68,7 @@ class Votes:
 
 
 def _page(raw: sqlite3.Connection, after: int) -> list[tuple[int, float, str, str, str, int]]:
-    query = "SELECT number, at, round, winner, loser, tie FROM votes WHERE number > ? ORDER BY number LIMIT ?"
+    # Another program may have put values of any kind there.
+    kinds = "typeof(at) = 'real' AND typeof(round) = 'text' AND typeof(winner) = 'text' AND typeof(loser) = 'text'"
+    query = f"SELECT number, at, round, winner, loser, tie FROM votes WHERE number > ? AND {kinds} ORDER BY number LIMIT ?"  # noqa: S608
     return raw.execute(query, (after, _PAGE)).fetchall()

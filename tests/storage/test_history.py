@@ -140,3 +140,10 @@ async def test_any_text_can_be_kept_found_and_looked_for(store: Store, text: str
     assert (step.name, step.text) == (clean(text), f"{clean(text)} {name}")
     assert [hit.step for hit in await history.search(f"{text} {name}")] in ([f"{name}.1"], [])
     assert [hit.step for hit in await history.search(name)] == [f"{name}.1"]
+
+
+async def test_values_that_are_never_written_are_said_in_one_line(store: Store) -> None:
+    await put(store, run("r1"))
+    await store.write(lambda raw: raw.execute("UPDATE runs SET request = ?", (b"\xff",)))
+    with pytest.raises(StoreError, match="never wrote"):
+        await RunHistory(store).find("r1")

@@ -70,3 +70,8 @@ async def test_stored_bytes_that_changed_are_not_sent_as_if_they_had_not(store: 
     await store.write(lambda raw: raw.execute("UPDATE attachments SET data = x'00'").rowcount)
     with pytest.raises(StoreError, match="damaged"):
         await files.get(digest)
+
+
+async def test_what_another_program_put_among_the_prompts_is_left_out(store: Store) -> None:
+    await store.write(lambda raw: raw.executemany("INSERT INTO prompts (at, text) VALUES (0, ?)", [(b"\xff",), ("a prompt",)]))
+    assert await SentPrompts(store).recent() == ["a prompt"]

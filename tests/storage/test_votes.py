@@ -66,3 +66,10 @@ async def test_a_name_that_is_half_a_character_can_be_kept(tmp_path: Path) -> No
         votes = Votes(store)
         await votes.add("r", "lab/\ud800", "lab/b")
         assert len(await votes.all()) == 1
+
+
+async def test_what_another_program_put_among_the_votes_is_left_out(tmp_path: Path) -> None:
+    async with Store(tmp_path / "stretto.db") as store:
+        odd = [("x", "r", "a", "b"), (0.0, "r", b"\xff", "b"), (0.0, b"\xff", "a", "b"), (0.0, "r", "a", "b")]
+        await store.write(lambda raw: raw.executemany("INSERT INTO votes (at, round, winner, loser) VALUES (?, ?, ?, ?)", odd))
+        assert [(vote.winner, vote.loser) for vote in await Votes(store).all()] == [("a", "b")]

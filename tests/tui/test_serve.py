@@ -5,6 +5,8 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -270,6 +272,8 @@ async def test_the_token_is_exchanged_for_a_cookie_and_nothing_opens_without() -
         assert await at.status("GET", "/download/x", **at.cookie) == 404
         assert await at.status("PUT", "/", Origin=at.ours, **at.cookie) == 405
         assert await at.status("POST", "/token", "x" * 5000, Origin=at.ours) == 413
+        for kind in ("text/plain; charset=none", "text/plain; charset=ascii"):
+            assert await at.status("POST", "/token", "\xe9", Origin=at.ours, **{"Content-Type": kind}) == 403
 
 
 async def test_more_than_one_host_or_origin_is_none() -> None:
@@ -436,6 +440,21 @@ async def test_however_the_server_ends_no_process_is_left(home: Home, how: signa
         assert (out, err) == ("", "Whoever has this address can use this program. Ctrl+C ends it.\n")
         assert token not in err
     assert not [path for path in home.data.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
+
+
+def test_a_session_that_is_too_busy_to_see_the_end_of_its_input_ends_with_its_server() -> None:
+    session = (
+        "import os, sys, threading; from tui.browser import driver; driver._GRACE = driver._LOOK = 0.05;"
+        "parent = os.getppid(); print(flush=True); threading.Thread(target=driver.end_with, args=(parent,)).start();"
+        "exec('while True: pass')"
+    )
+    server = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {session!r}]).stdout); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", server], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"None\n"
+        assert process.stdout.readline() == b"\n"
+        process.kill()
+        assert process.stdout.read() == b""  # the pipe ends when the last that holds it has ended
 
 
 def test_a_port_that_is_taken_is_one_line(home: Home) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import suppress
 from queue import Queue
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -21,6 +22,16 @@ _WAITING: Final = 64
 """Packets that may wait to be written; then the program waits, as it would for a slow terminal."""
 _GRACE: Final = 15.0
 """Seconds the program has to end once its server is gone."""
+_LOOK: Final = 1.0
+"""Seconds between two looks whether the server is still there."""
+
+
+def end_with(parent: int) -> None:
+    """End the program when ``parent`` has ended and it does not do so itself, however much input waits before the input's end."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    time.sleep(_GRACE)
+    os._exit(1)
 
 
 class BrowserDriver(WebDriver):
@@ -52,6 +63,7 @@ class BrowserDriver(WebDriver):
     def start_application_mode(self) -> None:
         """Begin to draw."""
         self._writer.start()
+        threading.Thread(target=end_with, args=(os.getppid(),), name="end with the server", daemon=True).start()
         super().start_application_mode()
 
     def run_input_thread(self) -> None:

@@ -129,7 +129,8 @@ class BrowserServer:
         return web.Response(body=data, headers={"Content-Type": media})
 
     async def _token(self, request: web.Request) -> web.Response:
-        if not self.access.knows_token(await request.text()):
+        # Not as text: that would be decoded as the sender says, which may be no encoding at all.
+        if not self.access.knows_token((await request.read()).decode("utf-8", "replace")):
             raise web.HTTPForbidden
         return web.Response(status=204, headers={"Set-Cookie": self.access.set_cookie(request[_ORIGIN])})
 
@@ -146,7 +147,8 @@ class BrowserServer:
         try:
             await window.prepare(request)
             self._open.add(window)
-            await self._serve(window, size)
+            if not self._closing:  # or the end, which waits for every session, would not see this one
+                await self._serve(window, size)
         finally:
             self._open.discard(window)
             self._held -= 1
