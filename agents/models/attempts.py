@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from agents.errors import CallError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from agents.models.admission import Admission
     from agents.models.client import Reply
     from agents.models.flights import Flight
@@ -28,9 +26,7 @@ def backoff(attempt: int, retry_after: float | None, chance: random.Random) -> f
     return jitter if retry_after is None else max(jitter, retry_after * chance.uniform(1.0, 1.1))
 
 
-async def attempt_until_done(
-    flight: Flight, files: Mapping[str, bytes], door: Admission, ready: Ready, max_retries: int, chance: random.Random
-) -> Reply:
+async def attempt_until_done(flight: Flight, door: Admission, ready: Ready, max_retries: int, chance: random.Random) -> Reply:
     """Execute the flight's call: wait for a place, attempt, and attempt again while that can help.
 
     The place is given back while waiting for the next attempt. Raises the last attempt's :class:`CallError`.
@@ -39,9 +35,7 @@ async def attempt_until_done(
     while True:
         async with door.place(flight.call.priority):
             try:
-                client = await ready(flight.log)
-                flight.start()
-                return await client.answer(flight.call, flight.write, files)
+                return await _attempt(flight, ready)
             except CallError as error:
                 if not error.retryable or flight.text or attempt > max_retries:
                     raise
@@ -51,3 +45,10 @@ async def attempt_until_done(
         flight.retried(reason, delay)
         await asyncio.sleep(delay)
         attempt += 1
+
+
+async def _attempt(flight: Flight, ready: Ready) -> Reply:
+    # What goes with the messages is read now, and not while hundreds of calls wait for a place: each may carry megabytes.
+    client, files = await ready(flight.log)
+    flight.start()
+    return await client.answer(flight.call, flight.write, files)

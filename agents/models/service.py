@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from storage.attachments import AttachedFiles
     from storage.cache import ResponseCache
 
-Ready = Callable[[Callable[[str], None]], Awaitable["EndpointClient"]]
+Ready = Callable[[Callable[[str], None]], Awaitable[tuple["EndpointClient", "Mapping[str, bytes]"]]]
 
 
 class EndpointModels(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,11 +154,10 @@ class Models:
                 flight.land(kept)
                 return
 
-            async def ready(progress: Callable[[str], None]) -> EndpointClient:
-                return await self._client(gate, progress)
+            async def ready(progress: Callable[[str], None]) -> tuple[EndpointClient, Mapping[str, bytes]]:
+                return await self._client(gate, progress), await fetch(flight.call.messages, self._files)
 
-            files = await fetch(flight.call.messages, self._files)
-            reply = await attempt_until_done(flight, files, gate.door, ready, gate.target.endpoint.max_retries, self._chance)
+            reply = await attempt_until_done(flight, gate.door, ready, gate.target.endpoint.max_retries, self._chance)
         except CallError as error:
             flight.fail(error)
             return

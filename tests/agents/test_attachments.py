@@ -198,6 +198,27 @@ async def test_a_server_gets_files_as_parts_and_again_when_the_conversation_goes
     assert last == {"role": "user", "content": "And now?"}
 
 
+async def test_files_are_read_when_a_call_has_its_place_and_not_while_it_waits(here: Path) -> None:
+    (here / "pixel.png").write_bytes(PNG)
+    async with PacedServer() as server:
+        settings = Settings(endpoints={"lab": Endpoint(base_url=server.base_url, max_retries=0, concurrency=1)})
+        locations = Locations(config=here / "config.toml", data=here / "data", themes=here / "themes")
+        async with Workspace(settings, locations) as workspace:
+            await workspace.open()
+            message = Message("user", "Look.", await attach(["pixel.png"], workspace.attached))
+            read: list[int] = []
+            get = workspace.models._files.get  # type: ignore[union-attr]  # a workspace's models have files
+
+            async def counted(digest: str) -> bytes | None:
+                read.append(len(server.requests))
+                return await get(digest)
+
+            workspace.models._files.get = counted  # type: ignore[union-attr, method-assign]
+            lanes = tuple(Lane(model=ModelRef("lab", f"a{number}"), messages=(message,)) for number in range(4))
+            await ended(workspace.engine.submit(Chat(lanes=lanes)))
+    assert read == [0, 1, 2, 3]
+
+
 async def test_a_file_that_is_no_longer_stored_ends_the_call_in_one_line(here: Path) -> None:
     async with PacedServer() as server:
         settings = Settings(endpoints={"lab": Endpoint(base_url=server.base_url, max_retries=0)})
