@@ -37,7 +37,11 @@ _LONGEST_LINE: Final = 4000
 _LONGEST_TEXT: Final = 200_000
 """Characters; a longer text that is pasted is folded whole."""
 # Terminals without a newer keyboard protocol send these two for Alt+Enter. Textual would make an Enter of it, which sends.
-cast("dict[str, tuple[Keys, ...]]", ANSI_SEQUENCES_KEYS).setdefault("\x1b\r", (Keys.ControlJ,))
+_SEQUENCES: Final = cast("dict[str, tuple[Keys, ...]]", ANSI_SEQUENCES_KEYS)
+_SEQUENCES.setdefault("\x1b\r", (Keys.ControlJ,))
+# Textual makes Ctrl and an arrow of Alt+B and Alt+F, which go from pane to pane here; in every shell they go by words.
+for _letter in "bf":
+    _SEQUENCES.pop(f"\x1b{_letter}", None)
 _CONTROLS: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]")
 
 
@@ -81,6 +85,10 @@ class PromptArea(TextArea):
 
     @value.setter
     def value(self, text: str) -> None:
+        self.earlier.rest()
+        self._show(text)
+
+    def _show(self, text: str) -> None:
         self._folded.clear()
         self.text = self._fold(_typed(text))
         self.move_cursor(self.document.end)
@@ -132,6 +140,8 @@ class PromptArea(TextArea):
         elif own := self._bindings.key_to_bindings.get(event.key):
             self._taken(event)
             await self.run_action(own[0].action)
+        elif event.key.startswith("alt+"):
+            event.prevent_default()  # with Alt a letter is a command; one that nothing knows types nothing
 
     @staticmethod
     def _taken(event: events.Key | events.Paste) -> None:
@@ -175,7 +185,7 @@ class PromptArea(TextArea):
             return
         text = self.earlier.step(by, self.value)
         if text is not None:
-            self.value = text
+            self._show(text)
 
     def action_clear(self) -> None:
         """Empty the prompt."""
