@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from storage.history import RunHistory
 
 _KEPT: Final = 1024
-"""Turns kept in memory; older ones are read back."""
+_KEPT_CHARS: Final = 16 << 20
+"""Turns, and characters of their answers, kept in memory; older ones are read back."""
 _LONGEST: Final = 10_000
 """Turns one conversation may have, so that a damaged database cannot send us round in circles."""
 
@@ -36,16 +37,19 @@ class Conversations:
     def __init__(self, history: RunHistory) -> None:
         self._history = history
         self._turns: OrderedDict[str, _Turn] = OrderedDict()
+        self._chars = 0
 
     def remember(self, step: Step, lane: Lane) -> None:
         """Keep the turn that ``step`` answered, with the text of its latest attempt, also when that was cut."""
         self._keep(step.id, _Turn(lane.messages, step.text.slice(step.offset), lane.after))
 
     def _keep(self, step: str, turn: _Turn) -> _Turn:
+        before = self._turns.pop(step, None)
         self._turns[step] = turn
-        self._turns.move_to_end(step)
-        if len(self._turns) > _KEPT:
-            self._turns.popitem(last=False)
+        self._chars += len(turn.answer) - (0 if before is None else len(before.answer))
+        while len(self._turns) > 1 and (len(self._turns) > _KEPT or self._chars > _KEPT_CHARS):
+            _, oldest = self._turns.popitem(last=False)
+            self._chars -= len(oldest.answer)
         return turn
 
     async def messages(self, lane: Lane) -> tuple[Message, ...]:

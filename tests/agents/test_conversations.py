@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,12 @@ async def turn(at: Workspace, text: str, after: str | None = None, system: str |
     run = at.engine.submit(Chat(lanes=(lane,), use_cache=False))
     await run.wait()
     return run
+
+
+async def saved(at: Workspace, run: Run) -> None:
+    async with asyncio.timeout(20):
+        while not any(row.text for row in await at.history.steps(run.id)):
+            pass
 
 
 def only(run: Run) -> str:
@@ -114,3 +121,16 @@ async def test_a_stopped_answer_is_part_of_the_conversation_as_far_as_it_came(tm
         await turn(at, "go on", only(run))
         assert sent(server)[1] == ("assistant", str(run.steps[only(run)].text))
         assert sent(server)[2] == ("user", "go on")
+
+
+async def test_turns_that_no_longer_fit_in_memory_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.conversations._KEPT_CHARS", len("answer 1") + 4)
+    async with PacedServer(reply=echo) as server, workspace(tmp_path, server) as at:
+        first = await turn(at, "one")
+        await saved(at, first)
+        second = await turn(at, "two", only(first))
+        await saved(at, second)
+        third = await turn(at, "three", only(second))
+        assert list(at.conversations._turns) == [only(third)]
+        assert at.conversations._chars == len("answer 3")
+        assert [content for _, content in sent(server)] == ["one", "answer 1", "two", "answer 2", "three"]
