@@ -40,6 +40,8 @@ SENT = {
     **{f"f{number}": f"\x1b[{code}~" for number, code in ((5, 15), (6, 17), (7, 18), (8, 19), (9, 20), (10, 21), (12, 24))},
     **{arrow: f"\x1b[{letter}" for arrow, letter in ARROWS},
     **{f"ctrl+{arrow}": f"\x1b[1;5{letter}" for arrow, letter in ARROWS},
+    **{f"alt+{arrow}": f"\x1b[1;3{letter}" for arrow, letter in ARROWS},
+    **{f"alt+{letter}": f"\x1b{letter}" for letter in "bdf"},
     **{f"ctrl+shift+{arrow}": f"\x1b[1;6{letter}" for arrow, letter in ARROWS},
     **{f"ctrl+{letter}": chr(ord(letter) & 31) for letter in "abcdefgjklnopqrstuvwxyz"},
     "shift+f6": "\x1b[17;2~",

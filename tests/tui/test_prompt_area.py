@@ -12,6 +12,8 @@ from tests.servers.paced import PacedServer
 from tests.tui.room import HOSTILE
 from tests.tui.stage import stage
 from tui.prompt_history import PromptHistory
+from tui.rounds.sheet import line_input
+from tui.widgets.line import Line
 from tui.widgets.prompt_area import PromptArea
 
 if TYPE_CHECKING:
@@ -217,6 +219,32 @@ async def test_a_new_line_is_begun_between_what_is_typed_before_and_behind_it(
         heard = [event.key for event in [*parser.feed(text), *parser.feed("")] if isinstance(event, events.Key)]
         # Without a newer keyboard protocol, Alt+Enter comes as two codes and means the same as Ctrl+J.
         assert heard == ["ctrl+j"]
+
+
+async def test_a_letter_with_alt_goes_by_words_or_types_nothing(pilot: Pilot[None]) -> None:
+    room = of(pilot)
+    room.line.value = "one two three"
+    for text in ("\x1bb", "\x1bb", "\x1bx", "\x1bd"):
+        parser = XTermParser()
+        for event in [*parser.feed(text), *parser.feed("")]:
+            assert isinstance(event, events.Key)
+            room.post_message(event)
+    for _ in range(200):
+        if room.line.value == "one  three":
+            break
+        await asyncio.sleep(0.01)
+    assert room.line.value == "one  three"
+
+
+@pytest.mark.parametrize("keys", [("alt+left", "alt+left", "alt+right"), ("alt+b", "alt+b", "alt+f", "alt+x")])
+async def test_a_line_of_a_form_goes_by_words_too(keys: tuple[str, ...]) -> None:
+    class Form(App[None]):
+        def compose(self) -> ComposeResult:
+            yield line_input("one two three")
+
+    async with Form().run_test() as pilot:
+        await pilot.press(*keys, "!")
+        assert pilot.app.query_one(Line).value == "one two !three"
 
 
 async def test_it_grows_with_its_text_and_leaves_the_rest_of_the_screen_its_room(pilot: Pilot[None]) -> None:

@@ -14,6 +14,7 @@ from textual.widgets import Input, Static, TextArea
 from tui.keys import shown_key
 from tui.rounds.choice import Choice, Ticks
 from tui.safe import safe_content, safe_line
+from tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ class Field(Horizontal):
 def line_input(value: str = "", hint: str = "", name: str | None = None) -> Input:
     """Return a one-line input without a frame."""
     # Not selected when it gets the focus: one key would take the place of all that stands there.
-    return Input(value=value, placeholder=hint, compact=True, id=name, select_on_focus=False)
+    return Line(value=value, placeholder=hint, compact=True, id=name, select_on_focus=False)
 
 
 class Sheet(ModalScreen[R]):

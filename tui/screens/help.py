@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input
 
 from tui.widgets.entry_list import Entry, EntryList
+from tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from textual.app import ComposeResult
+    from textual.widgets import Input
 
     from tui.keymap import Keymap
 
@@ -91,7 +92,7 @@ class HelpScreen(ModalScreen[None]):
     def __init__(self, keymap: Keymap, wanted: str = "") -> None:
         super().__init__()
         self._keymap = keymap
-        self._filter = Input(wanted, placeholder="Type to find a key or a figure", id="help-filter", compact=True)
+        self._filter = Line(wanted, placeholder="Type to find a key or a figure", id="help-filter", compact=True)
         self._list = EntryList()
 
     def compose(self) -> ComposeResult:

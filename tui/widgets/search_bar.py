@@ -9,6 +9,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from tui.key_table import bindings
+from tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -50,7 +51,7 @@ class SearchBar(Horizontal):
 
     def __init__(self, words: str) -> None:
         super().__init__()
-        self._input = Input(words, id="search-words", compact=True, select_on_focus=True)
+        self._input = Line(words, id="search-words", compact=True, select_on_focus=True)
         self._told = Static("", markup=False)
 
     def compose(self) -> ComposeResult:
