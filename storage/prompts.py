@@ -15,6 +15,8 @@ MOST: Final = 1000
 """Prompts kept."""
 LONGEST: Final = 1 << 20
 """Characters of a prompt that is kept; a longer one is part of its run alone."""
+MOST_CHARS: Final = 8 << 20
+"""Characters of all prompts that are called back: they are kept in memory."""
 
 
 class SentPrompts:
@@ -38,12 +40,19 @@ class SentPrompts:
 
         await self._store.write(work)
 
-    async def recent(self, limit: int = MOST) -> list[str]:
-        """Return the newest prompts, oldest of them first."""
+    async def recent(self, limit: int = MOST, most: int = MOST_CHARS) -> list[str]:
+        """Return the newest prompts, of at most so many characters in all, oldest of them first."""
 
         def work(raw: sqlite3.Connection) -> list[str]:
             # Another program may have put bytes there.
             query = "SELECT text FROM prompts WHERE typeof(text) = 'text' ORDER BY number DESC LIMIT ?"
-            return [text for (text,) in reversed(raw.execute(query, (limit,)).fetchall())]
+            found: list[str] = []
+            room = most
+            for (text,) in raw.execute(query, (limit,)):
+                room -= len(text)
+                if room < 0:
+                    break
+                found.append(text)
+            return found[::-1]
 
         return await self._store.read(work)

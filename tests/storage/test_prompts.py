@@ -75,3 +75,11 @@ async def test_stored_bytes_that_changed_are_not_sent_as_if_they_had_not(store: 
 async def test_what_another_program_put_among_the_prompts_is_left_out(store: Store) -> None:
     await store.write(lambda raw: raw.executemany("INSERT INTO prompts (at, text) VALUES (0, ?)", [(b"\xff",), ("a prompt",)]))
     assert await SentPrompts(store).recent() == ["a prompt"]
+
+
+async def test_only_the_newest_prompts_that_fit_are_called_back(store: Store) -> None:
+    prompts = SentPrompts(store)
+    for number in range(4):
+        await prompts.add(str(number) * 10, float(number))
+    assert await prompts.recent(most=25) == ["2" * 10, "3" * 10]
+    assert await prompts.recent(limit=1) == ["3" * 10]
