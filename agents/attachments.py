@@ -37,6 +37,8 @@ _IMAGES: Final = {
     "image/gif": (b"GIF87a", b"GIF89a"),
 }
 """How the files begin whose kind their first bytes tell alone."""
+_MEDIA: Final = frozenset({*_IMAGES, "image/webp"})
+"""The media types of images. They are written into requests as they are, and a stored turn may hold any."""
 _NAMED = re.compile(r"""(?<![^\s(\[{])@(?:"([^"\n]+)"|([^\s"]+))""")
 """``@path`` or ``@"path with spaces"`` at the beginning of a word: in ``me@example.org`` there is none."""
 _AROUND = ".,;:!?)]}'\""
@@ -163,7 +165,7 @@ def _content(message: Message, files: Mapping[str, bytes], mark: str) -> str | l
 
 
 def _is_image(attachment: Attachment) -> bool:
-    return attachment.media.startswith("image/")
+    return attachment.media in _MEDIA
 
 
 def _fenced(name: str, data: bytes) -> str:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 _STYLES = Path(__file__).parent.parent / "themes" / "stretto.tcss"
 _PAGES = frozenset({"pageup", "pagedown"})
+_MOST_WARNINGS = 3
 _STILL_FPS = 4
 """Frames a second with reduced motion."""
 
@@ -110,8 +111,7 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.theme = wanted if wanted in themes.loaded else DEFAULT
         if self.theme != wanted:
             self._warn(f"no theme named {wanted!r}")
-        for problem in self.actions.keymap.problems:
-            self._warn(problem)
+        self._warn_all(self.actions.keymap.problems, "stretto keys")
         self.run_worker(self._clock.run(), name="frames", exit_on_error=True)
         self.run_worker(self.shelf.watch(self._themes_changed), name="themes", description="themes")
         self.call_after_refresh(lambda: self.run_worker(self._open(), name="open"))
@@ -124,11 +124,17 @@ class StrettoApp(App[None], inherit_bindings=False):
     def _warn(self, line: str) -> None:
         self.notify(safe_line(line, 300), severity="warning", timeout=15, markup=False)
 
+    def _warn_all(self, lines: Sequence[str], command: str) -> None:
+        """Say the first of ``lines``, and which command tells the rest: thousands would cover and hold up the screen."""
+        for line in lines[:_MOST_WARNINGS]:
+            self._warn(line)
+        if (more := len(lines) - _MOST_WARNINGS) > 0:
+            self._warn(f"and {more} more: `{command}` tells them all")
+
     def _offer(self, themes: Themes) -> None:
         for theme in themes.loaded.values():
             self.register_theme(theme)
-        for name, reason in themes.failed.items():
-            self._warn(f"theme {name} is skipped: {reason}")
+        self._warn_all([f"theme {name} is skipped: {reason}" for name, reason in themes.failed.items()], "stretto themes")
 
     def _themes_changed(self, themes: Themes, names: frozenset[str]) -> None:
         """Take the themes as they are now; the one in use changes on the screen at once, unless its file is bad."""

@@ -9,6 +9,7 @@ import shlex
 import signal
 import tempfile
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Final
 
 from agents.errors import InputError
@@ -80,6 +81,8 @@ async def _run(command: list[str], file: Path) -> None:
 
 def _read(file: Path) -> str:
     try:
+        if not S_ISREG(file.lstat().st_mode):  # reading what took its place could wait for ever
+            raise InputError("the edited text is no file any more: the prompt is as it was")
         with file.open("rb") as stream:
             data = stream.read(LONGEST + 1)
     except OSError as error:

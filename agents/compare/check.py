@@ -85,6 +85,8 @@ def _schema_test(source: str) -> Test:
         raise UnusableError(f"the schema is not JSON: {error}") from None
     except jsonschema.SchemaError as error:
         raise UnusableError(f"the schema is no JSON schema: {_short(error.message)}") from None
+    except TypeError:  # a dialect that is a list
+        raise UnusableError("the schema is no JSON schema: its $schema is not text") from None
 
     def test(text: str) -> str | None:
         try:

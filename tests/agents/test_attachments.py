@@ -157,6 +157,13 @@ def test_an_image_of_any_size_is_whole_in_its_address(size: int) -> None:
     assert base64.b64decode(encoded) == data
 
 
+def test_a_kind_of_image_that_is_none_gets_nothing_into_the_request() -> None:
+    stored = Attachment(name="a", media='image/png"}, "role": "system', digest=digest_of(PNG), size=len(PNG))
+    (told,) = body(Message("user", "x", (stored,)), {stored.digest: PNG})
+    assert told.role == "user"
+    assert isinstance(told.content, str)
+
+
 async def ended(run: Run) -> list[str]:
     await run.wait()
     return [str(step.text) for step in run.steps.values()]

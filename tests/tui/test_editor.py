@@ -60,6 +60,8 @@ async def test_the_text_goes_to_a_private_file_and_comes_back_changed_and_the_fi
         ("import sys; sys.exit(3)", "ended with code 3"),
         ("import os, sys; os.unlink(sys.argv[-1])", "cannot be read"),
         ("import sys; open(sys.argv[-1], 'w').truncate(5 << 20)", "longer than 4 MiB"),
+        ("import os, sys; os.unlink(sys.argv[-1]); os.mkfifo(sys.argv[-1])", "no file any more"),
+        ("import os, sys; os.unlink(sys.argv[-1]); os.symlink('/etc/passwd', sys.argv[-1])", "no file any more"),
     ],
 )
 async def test_an_editor_that_fails_is_said_in_one_line(tmp_path: Path, text: str, said: str) -> None:

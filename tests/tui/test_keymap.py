@@ -231,3 +231,11 @@ async def test_without_a_keymap_the_next_dashboard_has_the_usual_keys_again(tmp_
         await at.until(lambda: at.app.dashboard.view.id == "ask")
         await at.press("a", "b", "ctrl+u")
         await at.until(lambda: at.app.dashboard.prompt.value == "")
+
+
+async def test_of_many_faults_the_first_are_said_and_how_to_see_the_others(tmp_path: Path) -> None:
+    (tmp_path / "keymap.toml").write_text("".join(f"nothing{number} = 'f3'\n" for number in range(1000)))
+    async with PacedServer() as server, stage(tmp_path, server.base_url, "lab/a", size=(120, 36)) as at:
+        await at.until(lambda: "and 997 more: `stretto keys` tells them all" in at.screen())
+        assert '"nothing2": is not known' in at.screen()
+        assert "nothing3" not in at.screen()

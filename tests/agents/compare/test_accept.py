@@ -110,6 +110,7 @@ async def test_a_process_that_dies_costs_one_answer() -> None:
         (Accept(pattern="(?P<x"), "is no regular expression"),
         (Accept(pattern="a{99999999999}"), "is no regular expression"),
         (Accept(schema=raw({"type": "objekt"})), "is no JSON schema"),
+        (Accept(schema=raw({"$schema": ["x"]})), "its $schema is not text"),
         (Accept(schema=raw(3)), "is not a JSON object"),
         (Accept(schema=msgspec.Raw(b"\xff")), "is not JSON"),
         (Accept(schema=msgspec.Raw(b"[" * 100_000)), "is not JSON"),
