@@ -341,6 +341,16 @@ async def test_a_code_block_is_copied_by_its_number() -> None:
         assert app.clipboard == "second\n"
 
 
+async def test_code_blocks_take_a_row_each_and_their_keys_are_in_view() -> None:
+    blocks = "\n\n".join(f"```\nblock {number} {'wide ' * 20}\n```" for number in range(1, 16))
+    async with desk(blocks, size=(60, 20)) as (app, pilot):
+        app.pane.copy_code()
+        await pilot.pause()
+        rows = [strip.text for strip in app.screen._compositor.render_strips()]
+        assert any("Esc leaves" in row for row in rows)
+        assert sum(row.count(" 1 line ") for row in rows) > 5
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -33,6 +33,7 @@ def configure(parser: arguments.CommandParser) -> None:
 
 def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     """Do it."""
+    from agents.errors import ConfigError
     from tui.themes import load_theme, poor_pairs
 
     if args.what == "list":
@@ -44,7 +45,10 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     from tui.terminal import Terminal
 
     terminal = Terminal()
-    theme = load_theme(Path(args.name).expanduser())
+    try:
+        theme = load_theme(Path(args.name).expanduser())
+    except ConfigError as error:
+        raise ConfigError(f"{args.name}: {error}") from error
     poor = poor_pairs(theme)
     for (ink, ground), ratio in sorted(poor.items(), key=lambda pair: pair[1]):
         terminal.complain(f"{ink} on {ground} has a contrast of {ratio:.1f}; 4.5 is needed to read it well")

@@ -46,8 +46,9 @@ class CodeScreen(ModalScreen[str | None]):
             color: $foreground;
         }
         & #code-list { height: auto; max-height: 12; border: none; padding: 0; margin: 0 0 1 0; background: $surface; }
+        & #code-list { text-wrap: nowrap; text-overflow: ellipsis; }
         & #code-preview { height: 8; color: $text-secondary; margin: 0 0 1 0; }
-        & #code-keys { color: $text-muted; }
+        & #code-keys { dock: bottom; color: $text-muted; }
     }
     """
 

@@ -90,6 +90,7 @@ def test_a_theme_that_is_hard_to_read_or_broken_is_said(folder: Path, capsys: py
     assert main(["themes", "check", str(file)]) == 1
     assert "not TOML" in capsys.readouterr().err
     assert main(["themes", "check", str(folder / "none.toml")]) == 1
+    assert "none.toml: cannot be read" in capsys.readouterr().err
     assert main(["themes", "show", "nocturn"]) == 1
     assert "did you mean nocturne?" in capsys.readouterr().err
     assert main(["themes", "show"]) == 2
