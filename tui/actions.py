@@ -28,7 +28,11 @@ class Actions:
         """Return the view in which a row does something: the one on screen if it can, else another; None when there is none."""
         dashboard = self._app.dashboard
         _, name, arguments = parse(row.action)
-        if row.scope != "app":
+        if row.scope == "pane":
+            return next((view for view in (dashboard.view, *dashboard.views) if view.marked_pane() is not None), None)
+        if row.scope == "waterfall":
+            return dashboard.waterfall
+        if row.scope != "app":  # what is typed, and what is open: nobody looks for these by name
             return None
         if name == "view":
             return next((view for view in dashboard.views if view.id == arguments[0]), None)
@@ -48,10 +52,16 @@ class Actions:
     async def perform(self, row: Key) -> None:
         """Do what a row names, in the view where it can be done."""
         home = self.home(row)
-        if home is not None:
-            if row.action.startswith("act(") and home is not self._app.dashboard.view:
-                self._app.dashboard.show(home.id or "")
+        if home is None:
+            return
+        in_view = row.scope != "app" or row.action.startswith("act(")
+        if in_view and home is not self._app.dashboard.view:
+            self._app.dashboard.show(home.id or "")
+        if row.scope == "app":
             await self._app.run_action(row.action)
+        elif (widget := home.marked_pane() if row.scope == "pane" else self._app.dashboard.waterfall.bars) is not None:
+            widget.focus()
+            await self._app.run_action(row.action, widget)
 
     def open_leader(self) -> None:
         """Show what one more key does."""

@@ -46,7 +46,11 @@ class Commands(Provider):
             home = actions.home(row)
             if home is None or row.action == "command_palette":
                 continue
-            title = row.label if home is dashboard.view or not row.action.startswith("act(") else f"{home.title}: {row.label}"
+            title = row.label
+            if row.scope != "app":
+                title = f"{row.where}: {row.label}"
+            elif row.action.startswith("act(") and home is not dashboard.view:
+                title = f"{home.title}: {row.label}"
             ways = "  ".join([*row.shown_keys, *filter(None, [keymap.after_leader(row)])])
             yield Entry(title, row.tooltip, partial(actions.perform, row), ways)
         for number, pane in enumerate(dashboard.compare.answers, 1):

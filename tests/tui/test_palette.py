@@ -63,7 +63,9 @@ async def test_everything_is_offered(tmp_path: Path, server: PacedServer, key: s
         expected = set()
         for entry in KEYS:
             home = at.app.actions.home(entry)
-            if home is not None and entry.action != "command_palette":
+            if home is not None and entry.scope != "app":
+                expected.add(f"{entry.where}: {entry.label}")
+            elif home is not None and entry.action != "command_palette":
                 expected.add(entry.label if home is compare else f"{home.title}: {entry.label}")
         for number, name in enumerate(("lab/a", "lab/b,temperature=0.9"), 1):
             expected |= {f"Add pane: {name}", f"Pane {number}: {name}"}
@@ -95,6 +97,20 @@ async def test_what_another_view_does_is_done_there(tmp_path: Path, server: Pace
         await at.until(lambda: dashboard.view.id == "agents")
         await choose(at, "Compare: Remove pane")
         await at.until(lambda: dashboard.view.id == "compare" and len(dashboard.compare.answers) == 1)
+
+
+async def test_what_needs_the_focus_is_reached_by_name_too(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await at.until(lambda: len(at.app.dashboard.compare.answers) == 1)
+        await at.send("hello")
+        await at.until(lambda: not at.app.workspace.engine.runs and at.app.dashboard.compare.answers[0].last is not None)
+        await choose(at, "A pane with the focus: Select")
+        pane = at.app.dashboard.compare.answers[0].pane
+        assert pane.has_focus
+        assert pane.selected
+        await choose(at, "Waterfall: Zoom in")
+        assert at.app.dashboard.view is at.app.dashboard.waterfall
+        assert at.app.dashboard.waterfall.bars.window.mode == "free"
 
 
 async def test_a_pane_can_be_gone_to_by_its_number(tmp_path: Path, server: PacedServer) -> None:
@@ -178,3 +194,20 @@ async def test_in_a_terminal_without_room_for_a_list_no_key_does_harm(
             at.app.pop_screen()
             await at.settle()
         assert at.app.is_running
+
+
+async def test_a_command_chosen_twice_at_once_is_done_and_the_dashboard_stays(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await palette(at)
+        await at.until(lambda: bool(offered(at)))
+        chooser = at.app.screen
+        assert isinstance(chooser, CommandPalette)
+        await at.press("down")
+        commands = chooser.query_one(CommandList)
+        for _ in range(2):
+            commands.post_message(events.Key("enter", None))
+            chooser.query_one(Input).post_message(events.Key("enter", None))
+            chooser.call_later(chooser.dismiss)
+        await at.until(lambda: not is_open(at))
+        await at.settle()
+        assert at.app.screen is at.app.dashboard
