@@ -91,6 +91,16 @@ async def test_an_error_stands_once_under_the_text_and_the_end_stays_what_it_is(
         assert word in head(pane)
 
 
+async def test_an_answer_that_failed_at_last_announces_no_other_attempt() -> None:
+    pane = AnswerPane("m", empty="")
+    async with room(pane, (120, 10)):
+        feed(pane, queued(), make(Retried, step="a", attempt=1, reason="HTTP 500", delay=1.0))
+        assert "again in 1.0 s" in head(pane)
+        feed(pane, ended("a", at=2.0, outcome="failed", error="HTTP 500"))
+        assert "✗ failed" in head(pane)
+        assert "again in" not in head(pane)
+
+
 async def test_an_error_of_the_run_alone_is_told() -> None:
     pane = AnswerPane("m", empty="")
     async with room(pane, (120, 10)):

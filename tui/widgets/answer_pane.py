@@ -145,6 +145,7 @@ class AnswerPane(Vertical):
         self.pane.finish()
         if event.error:
             self._error = event.error
+            self.note("")  # what was to follow, such as another attempt, does not any more
             self.remark(f"✗ {event.error}")
         elif event.outcome == "cancelled":
             self.note("text kept")
