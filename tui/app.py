@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App
+from textual.await_complete import AwaitComplete
 from textual.filter import Monochrome, NoColor
 from textual.widgets import Input, OptionList, TextArea
 
@@ -295,6 +296,10 @@ class StrettoApp(App[None], inherit_bindings=False):
     def action_act(self, name: str, *arguments: int) -> None:
         """Have the view on screen do what the registry names."""
         getattr(self.dashboard.view, f"act_{name}")(*arguments)
+
+    def pop_screen(self) -> AwaitComplete:
+        """Go back to the screen below, if there is one: a screen that is told twice to leave, as by two keys, leaves once."""
+        return super().pop_screen() if len(self.screen_stack) > 1 else AwaitComplete()
 
     async def action_quit(self) -> None:
         """Leave; what runs is stopped and saved once the screen is restored."""

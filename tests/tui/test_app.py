@@ -133,3 +133,20 @@ async def test_hostile_text_from_a_model_is_shown_as_text_and_does_nothing(tmp_p
         assert "[@click=app.quit]x[/]" in shown
         assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in shown if char != "\n")
         assert "\u202e" not in shown
+
+
+async def test_a_screen_that_is_told_twice_to_leave_leaves_once(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await at.press("ctrl+p")
+        await at.until(lambda: at.app.screen is not at.app.dashboard)
+        palette = at.app.screen
+
+        def leave() -> None:
+            palette.dismiss()
+
+        for _ in range(2):  # as two keys in one read do
+            palette.call_later(leave)
+        await at.until(lambda: at.app.screen is at.app.dashboard)
+        await at.settle()
+        await at.press("a")
+        await at.until(lambda: at.app.dashboard.prompt.value == "a")
