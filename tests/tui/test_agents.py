@@ -193,7 +193,7 @@ async def test_escape_stops_the_run_and_keeps_what_there_was(tmp_path: Path, ser
     async with stage(tmp_path, server.base_url, "lab/fast", size=SIZE) as at:
         view = await opened(at)
         run = await started(at, task("Tell slowly what they are about", files))
-        await at.until(lambda: server.counts.in_flight == 3 and "soprano" in view.text.pane.text)
+        await at.until(lambda: sum("soprano" in str(step.text) for step in run.steps.values()) == 3)
         await at.press("escape")
         end = await run.wait()
         assert end.outcome == "cancelled"
