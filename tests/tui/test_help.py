@@ -9,7 +9,7 @@ from tests.servers.paced import PacedServer
 from tests.tui.stage import Stage, stage
 from tui.key_table import KEYS, install
 from tui.keymap import Keymap, resolve
-from tui.screens.help import FIGURES, HelpScreen, sections
+from tui.screens.help import FIGURES, PANE_FIGURES, HelpScreen, sections
 from tui.widgets.entry_list import EntryList
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ async def opened(at: Stage) -> None:
     await at.until(lambda: isinstance(at.app.screen, HelpScreen) and "Everywhere" in at.screen())
 
 
+def test_every_figure_is_explained() -> None:
+    told = {entry.keys for _, entries in sections(Keymap()) for entry in entries}
+    assert {name for name, _ in (*PANE_FIGURES, *FIGURES)} <= told
+
+
 def test_help_is_the_registry_with_the_keys_in_force() -> None:
     found = {entry.name: entry for _, entries in sections(resolve({"pane.zoom": "ctrl+w", "leader": "alt+l"})) for entry in entries}
     assert {key.id for key in KEYS} == set(found) - {""}
@@ -41,7 +46,7 @@ def test_help_is_the_registry_with_the_keys_in_force() -> None:
     assert found["text.up"].keys == "Up or k"
     assert [title for title, _ in sections(Keymap())] == [
         *dict.fromkeys(key.where for key in KEYS),
-        *("Typed in the prompt", "Status line", "Terminals and settings"),
+        *("Typed in the prompt", "Over a pane", "Status line", "Terminals and settings"),
     ]
 
 

@@ -108,9 +108,9 @@ async def test_what_needs_the_focus_is_reached_by_name_too(tmp_path: Path, serve
         pane = at.app.dashboard.compare.answers[0].pane
         assert pane.has_focus
         assert pane.selected
-        await choose(at, "Waterfall: Zoom in")
+        await choose(at, "Waterfall: Follow now")
         assert at.app.dashboard.view is at.app.dashboard.waterfall
-        assert at.app.dashboard.waterfall.bars.window.mode == "free"
+        assert at.app.dashboard.waterfall.bars.window.mode == "follow"
 
 
 async def test_a_pane_can_be_gone_to_by_its_number(tmp_path: Path, server: PacedServer) -> None:
@@ -194,20 +194,3 @@ async def test_in_a_terminal_without_room_for_a_list_no_key_does_harm(
             at.app.pop_screen()
             await at.settle()
         assert at.app.is_running
-
-
-async def test_a_command_chosen_twice_at_once_is_done_and_the_dashboard_stays(tmp_path: Path, server: PacedServer) -> None:
-    async with stage(tmp_path, server.base_url, "lab/a") as at:
-        await palette(at)
-        await at.until(lambda: bool(offered(at)))
-        chooser = at.app.screen
-        assert isinstance(chooser, CommandPalette)
-        await at.press("down")
-        commands = chooser.query_one(CommandList)
-        for _ in range(2):
-            commands.post_message(events.Key("enter", None))
-            chooser.query_one(Input).post_message(events.Key("enter", None))
-            chooser.call_later(chooser.dismiss)
-        await at.until(lambda: not is_open(at))
-        await at.settle()
-        assert at.app.screen is at.app.dashboard

@@ -139,5 +139,11 @@ def sections(keymap: Keymap) -> Iterator[tuple[str, list[Entry]]]:
     places = [row.where for row in keymap.rows]
     for where, rows in groupby(sorted(keymap.rows, key=lambda row: places.index(row.where)), key=lambda row: row.where):
         yield where, [Entry(" or ".join(row.shown_keys), keymap.after_leader(row), row.tooltip, row.id) for row in rows]
-    for title, pairs in (("Typed in the prompt", TYPED), ("Status line", FIGURES), ("Terminals and settings", TERMINALS)):
+    told = (
+        ("Typed in the prompt", TYPED),
+        ("Over a pane", PANE_FIGURES),
+        ("Status line", FIGURES),
+        ("Terminals and settings", TERMINALS),
+    )
+    for title, pairs in told:
         yield title, [Entry(name, "", text, "") for name, text in pairs]
