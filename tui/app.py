@@ -199,6 +199,8 @@ class StrettoApp(App[None], inherit_bindings=False):
             self._clock.wake()
         if isinstance(event, events.Key) and event.key in _PAGES and self._is_cramped():
             return
+        if isinstance(event, events.MouseDown) and self._is_gone(event.x, event.y):
+            return
         if isinstance(event, events.Key) and not event.is_forwarded and self.dashboard.leader.is_open:
             if await self.actions.take_leader_key(event.key):
                 return
@@ -210,6 +212,11 @@ class StrettoApp(App[None], inherit_bindings=False):
         """Return whether a list over the dashboard has no room at all: Textual's fails when it shall turn a page then."""
         lists = self.screen.query(OptionList) if self.screen is not self.dashboard else ()
         return any(each.highlighted is not None and not each.scrollable_content_region for each in lists)
+
+    def _is_gone(self, x: int, y: int) -> bool:
+        """Return whether what is still seen there was taken away already: Textual fails when it is to begin selecting in it."""
+        widget, _ = self.screen.get_widget_and_offset_at(x, y)
+        return widget is not None and widget.parent is None
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Keep the cursor from blinking where motion is reduced."""

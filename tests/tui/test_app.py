@@ -150,3 +150,16 @@ async def test_a_screen_that_is_told_twice_to_leave_leaves_once(tmp_path: Path, 
         await at.settle()
         await at.press("a")
         await at.until(lambda: at.app.dashboard.prompt.value == "a")
+
+
+async def test_a_click_on_what_was_just_taken_away_does_no_harm(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await at.until(lambda: len(at.app.dashboard.compare.answers) == 1)
+        at.app.notify("taken away")
+        await at.until(lambda: "taken away" in at.screen())
+        x, y = at.find("taken away")
+        toast, _ = at.app.screen.get_widget_at(x, y)
+        parent, toast._parent = toast._parent, None  # as while it is removed, before the screen is laid out again
+        await at.click_at(x, y)
+        toast._parent = parent
+        assert at.app.is_running
