@@ -51,6 +51,8 @@ _PAGES = frozenset({"pageup", "pagedown"})
 _MOST_WARNINGS = 3
 _STILL_FPS = 4
 """Frames a second with reduced motion."""
+_SCREEN = "screen"
+"""The group of workers that need the screen as long as they run."""
 
 
 def _commands() -> type[Provider]:
@@ -113,9 +115,9 @@ class StrettoApp(App[None], inherit_bindings=False):
         if self.theme != wanted:
             self._warn(f"no theme named {wanted!r}")
         self._warn_all(self.actions.keymap.problems, "stretto keys")
-        self.run_worker(self._clock.run(), name="frames", exit_on_error=True)
-        self.run_worker(self.shelf.watch(self._themes_changed), name="themes", description="themes")
-        self.call_after_refresh(lambda: self.run_worker(self._open(), name="open"))
+        self.run_worker(self._clock.run(), name="frames", group=_SCREEN, exit_on_error=True)
+        self.run_worker(self.shelf.watch(self._themes_changed), name="themes", group=_SCREEN, description="themes")
+        self.call_after_refresh(lambda: self.run_worker(self._open(), name="open", group=_SCREEN))
 
     @property
     def markdown(self) -> bool:
@@ -307,6 +309,11 @@ class StrettoApp(App[None], inherit_bindings=False):
     def pop_screen(self) -> AwaitComplete:
         """Go back to the screen below, if there is one: a screen that is told twice to leave, as by two keys, leaves once."""
         return super().pop_screen() if len(self.screen_stack) > 1 else AwaitComplete()
+
+    async def _shutdown(self) -> None:
+        """Stop what needs the screen before Textual takes it apart, which lets other tasks go on meanwhile."""
+        self.workers.cancel_group(self, _SCREEN)
+        await super()._shutdown()
 
     async def action_quit(self) -> None:
         """Leave; what runs is stopped and saved once the screen is restored."""
