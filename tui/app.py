@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 _STYLES = Path(__file__).parent.parent / "themes" / "stretto.tcss"
 _PAGES = frozenset({"pageup", "pagedown"})
 _MOST_WARNINGS = 3
+_TWICE = 3.0
+"""Seconds within which a second press leaves."""
 _STILL_FPS = 4
 """Frames a second with reduced motion."""
 _SCREEN = "screen"
@@ -93,6 +95,8 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.prompting = Prompting(self)
         self.shelf = ThemeShelf(workspace.locations)
         self._wanted = tuple(models)
+        self._leaving = float("-inf")
+        """When a person last asked to leave."""
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Put the last wall against control codes before Textual's own filters."""
@@ -310,6 +314,18 @@ class StrettoApp(App[None], inherit_bindings=False):
         """Go back to the screen below, if there is one: a screen that is told twice to leave, as by two keys, leaves once."""
         return super().pop_screen() if len(self.screen_stack) > 1 else AwaitComplete()
 
+    async def action_leave(self) -> None:
+        """Quit, on the second press where something runs or a draft is in the prompt."""
+        now = self.workspace.engine.clock()
+        first = now - self._leaving > _TWICE
+        self._leaving = now
+        if first and (self.workspace.engine.runs or self.dashboard.prompt.value.strip()):
+            key = " or ".join(self.actions.keymap["app.leave"].shown_keys)
+            told = f"{key} again leaves: what runs is stopped, and its text and the draft are kept."
+            self.notify(told, timeout=_TWICE, markup=False)
+        else:
+            await self.action_quit()
+
     async def _shutdown(self) -> None:
         """Stop what needs the screen before Textual takes it apart, which lets other tasks go on meanwhile."""
         self.workers.cancel_group(self, _SCREEN)
@@ -317,11 +333,12 @@ class StrettoApp(App[None], inherit_bindings=False):
 
     async def action_quit(self) -> None:
         """Leave; what runs is stopped and saved once the screen is restored."""
+        await self.prompting.keep_draft()
         self.exit()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave a modal screen its own keys, all but quitting, and a view the keys of that view alone."""
-        if place_of(action) is None or action == "quit":
+        if place_of(action) is None or action in {"quit", "leave"}:
             return True
         if self.screen is not self.dashboard:
             return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual.app import SuspendNotSupported
@@ -48,6 +49,13 @@ class Prompting:
             self._app.dashboard.prompt.earlier.load(await workspace.prompts.recent())
         except (StoreError, StrettoError):
             return  # the opening says why
+
+    async def keep_draft(self) -> None:
+        """Keep what is typed and was not sent, so that Up brings it back in another session."""
+        draft = self._app.dashboard.prompt.value.strip()
+        if draft and self._app.workspace.opened:
+            with suppress(StoreError):  # the last thing before the end: there is nobody to tell
+                await self._app.workspace.prompts.add(draft, time.time())
 
     def send(self, view: View, prompt: Prompt, named_in: str | None = None) -> None:
         """Give a prompt to a view, with the files that ``named_in``, else its text, names; in the order they were sent."""

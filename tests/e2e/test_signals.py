@@ -75,6 +75,9 @@ def test_an_end_while_answers_stream_leaves_everything_in_order(home: Home, stre
     children = streaming.children()
     if how.startswith("ctrl"):
         streaming.press(how)
+        if how == "ctrl+c":
+            streaming.wait_for("again leaves")
+            streaming.press(how)
     else:
         os.kill(streaming.process.pid, signal.Signals[how])
     assert streaming.wait() == ENDS[how]

@@ -77,7 +77,7 @@ async def theme(desk: Desk) -> Effect:
     return lambda: desk.app.theme != before
 
 
-@case("app.quit")
+@case("app.quit", "app.leave")
 async def leaving(desk: Desk) -> Effect:
     before = desk.quits
     return lambda: desk.quits == before + 1

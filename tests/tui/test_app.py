@@ -19,6 +19,26 @@ async def server() -> AsyncIterator[PacedServer]:
         yield server
 
 
+async def test_the_first_ctrl_c_asks_where_something_would_be_lost_and_the_second_keeps_the_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with PacedServer() as server, stage(tmp_path, server.base_url, "lab/paced-4-100") as at:
+        left: list[bool] = []
+        monkeypatch.setattr(at.app, "exit", lambda: left.append(True))
+        await at.until(lambda: at.app.workspace.opened)
+        at.app.dashboard.prompt.value = "half a tho"
+        await at.press("ctrl+c")
+        await at.until(lambda: "again leaves" in at.screen())
+        assert not left
+        await at.press("ctrl+c")
+        await at.until(lambda: bool(left))
+        assert await at.app.workspace.prompts.recent() == ["half a tho"]
+        at.app.dashboard.prompt.value = ""
+        at.app._leaving = float("-inf")
+        await at.press("ctrl+c")
+        await at.until(lambda: len(left) == 2)
+
+
 async def test_the_same_prompt_streams_into_every_pane_and_ends_saved(tmp_path: Path, server: PacedServer) -> None:
     async with stage(tmp_path, server.base_url, "lab/paced-20-200", "lab/paced-30-200") as at:
         compare = at.app.dashboard.compare

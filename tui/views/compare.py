@@ -60,13 +60,13 @@ class CompareView(RoundsView):
     def hint(self) -> tuple[str, str]:
         """Return the prompt's mark and its placeholder: who will be asked."""
         if self._edited:
-            return "✎", "Change the last prompt; Enter sends it in its place"
+            return "✎", "Change the last prompt; Enter sends it in its place, Esc leaves"
         if self.races:
             return "race ›", "The first acceptable answer wins; Enter sends"
         target = self.target
         if target is None:
             return "›", self.placeholder
-        return "▸", safe_line(f"Ask {target.model.model} alone; Enter sends", 80)
+        return "→", safe_line(f"Ask {target.model.model} alone; Enter sends", 80)
 
     def set_models(self, models: Sequence[ModelRef]) -> None:
         """Make a pane for each model, and ask what waited for them."""

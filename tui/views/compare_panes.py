@@ -115,10 +115,10 @@ class PanesView(View):
         return True
 
     def tell_apart(self) -> None:
-        """Have each title begin with what its pane does not share with all others."""
+        """Have each title begin with its pane's number and with what that does not share with all others."""
         common = shared(self.models)
-        for pane in self.answers:
-            pane.share(common)
+        for number, pane in enumerate(self.answers, 1):
+            pane.tell_apart(common, number if len(self.answers) > 1 else None)
 
     # Where they stand
 
@@ -126,6 +126,7 @@ class PanesView(View):
         """Have the marked pane change places with its neighbour."""
         marked = self.marked
         if marked is not None and self.grid.move(marked, by):
+            self.tell_apart()
             self._arrange()
 
     def act_widen(self, by: int) -> None:

@@ -55,11 +55,12 @@ class ComparePane(AnswerPane):
         self.model, self.system = model, system
         self._entitle()
 
-    def share(self, names: frozenset[str]) -> None:
-        """Take note of what all panes share: the title tells the rest first."""
-        if names != self._shared:
-            self._shared = names
+    def tell_apart(self, shared: frozenset[str], number: int | None) -> None:
+        """Take note of what all panes share, the title tells the rest first, and of this one's number among several."""
+        if (shared, number) != (self._shared, self.state.number):
+            self._shared, self.state.number = shared, number
             self._entitle()
+            self.header.refresh()
 
     def target(self, targeted: bool) -> None:
         """Say in the title that prompts go to this pane alone."""
@@ -69,7 +70,7 @@ class ComparePane(AnswerPane):
 
     def _entitle(self) -> None:
         own = "" if self.system == self._usual else " own system prompt"
-        self.title(f"{'▸ ' if self._targeted else ''}{short_model(self.model, self._shared)}{own}")
+        self.title(f"{'→ ' if self._targeted else ''}{short_model(self.model, self._shared)}{own}")
 
     def show(self, shown: bool) -> None:
         """Come to the screen or leave it; a pane off it takes in text and draws nothing."""

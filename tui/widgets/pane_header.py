@@ -44,6 +44,8 @@ class PaneState:
     """What a header shows. ``None`` is shown as a dash or not at all: nothing is invented."""
 
     title: str = ""
+    number: int | None = None
+    """The pane's number, from 1, where it is one of several."""
     state: str = "idle"
     note: str = ""
     ttft: float | None = None
@@ -127,6 +129,11 @@ class PaneHeader(Widget):
         state = self._state
         return "" if state.rate is None else f"{'≈' if state.estimated else ''}{state.rate:.0f} tok/s"
 
+    def _pointer(self) -> str:
+        """Return the sign of the marked one of several panes: its colour alone would tell too little."""
+        marked = self._state.number is not None and self.parent is not None and self.parent.has_class("-marked")
+        return "▸" if marked else " "
+
     def figures(self) -> list[str]:
         """Return TTFT, rate, tokens, cost and where the answer came from, as far as they are known, the most telling first."""
         state = self._state
@@ -150,7 +157,8 @@ class PaneHeader(Widget):
             return Content("")
         name = "won" if self._state.won and self._state.state == "saved" else self._state.state
         glyph, word, tone = _STATES.get(name, ("?", safe_line(self._state.state, 20), "muted"))
-        title, figures = safe_line(self._state.title, 200), self.figures()
+        number = "" if self._state.number is None else f"{self._state.number} "
+        title, figures = f"{number}{safe_line(self._state.title, 200)}", self.figures()
         least = min(cell_len(title), _LEAST_TITLE)
         rate = self._rate() if name == "streaming" else ""
         if rate and self.size.width < least + cell_len(f"{glyph} {word}  {rate}") + 3:
@@ -167,7 +175,7 @@ class PaneHeader(Widget):
             note = cut(safe_line(self._state.note, 200), left)
             room -= cell_len(note) + 2
             parts.append((f"  {note}", "note"))
-        parts = [(f" {_fit(title, max(room, 0))} ", "title"), *parts, (" ", "figures")]
+        parts = [(f"{self._pointer()}{_fit(title, max(room, 0))} ", "title"), *parts, (" ", "figures")]
         return Content.assemble(*((text, self.get_visual_style(f"pane-header--{name}")) for text, name in parts))
 
 
