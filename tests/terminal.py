@@ -103,7 +103,8 @@ class Terminal:
     @property
     def text(self) -> str:
         """The screen as lines of text."""
-        return "\n".join(line.rstrip() for line in self._screen.display)
+        columns, buffer = range(self._screen.columns), self._screen.buffer  # pyte's own way fails on half of a wide character
+        return "\n".join("".join(buffer[y][x].data for x in columns).rstrip() for y in range(self._screen.lines))
 
     def press(self, *keys: str) -> None:
         """Press named keys."""
