@@ -72,7 +72,7 @@ async def test_prompts_go_to_the_marked_pane_alone_until_they_go_to_all_again(tm
         assert one.turns == []
         await at.press("f6")
         assert view.targets == [one]
-        await at.until(lambda: "→ a" in at.text_of(one.header) and "→" not in at.text_of(two.header))
+        await at.until(lambda: "→ a" in at.text_of(one.header) and "→ b" not in at.text_of(two.header))
         await at.press("ctrl+t")
         assert view.targets == [one, two]
         await at.send("short for all")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from textual.containers import Vertical
 
 from agents.events import FirstToken, Log, Retried, Saved, StepEnded, StepEvent, StepQueued, StepStarted, Text
+from agents.tokens import size_of, tokens_of
 from tui.safe import safe_line
 from tui.widgets.pane_header import PaneHeader, PaneState
 from tui.widgets.stream_pane import StreamPane
@@ -33,6 +34,8 @@ class AnswerPane(Vertical):
         self._started: float | None = None
         self._first: float | None = None
         self._shown = 0
+        self._size = 0
+        """Bytes of the text that came."""
         self._end = ""
         self._error: str | None = None
 
@@ -61,8 +64,9 @@ class AnswerPane(Vertical):
 
     def idle(self) -> None:
         """Forget the last step and its figures."""
-        self.step, self._started, self._first, self._shown, self._error = None, None, None, 0, None
-        self.state = PaneState(title=self.state.title)
+        self.step, self._started, self._first, self._error = None, None, None, None
+        self._shown = self._size = 0
+        self.state = PaneState(title=self.state.title, number=self.state.number)
         self.header.update(self.state)
 
     def begin(self, kind: Literal["prompt", "answer", "note"]) -> None:
@@ -129,15 +133,16 @@ class AnswerPane(Vertical):
 
     def skip(self, characters: int) -> None:
         """Take note that so much of the step's text is shown already; events that carry it again add nothing."""
-        self._shown = characters
+        self._shown = self._size = characters
 
     def _take(self, text: str, offset: int, at: float) -> None:
-        self.put(text[max(self._shown - offset, 0) :])
+        new = text[max(self._shown - offset, 0) :]
+        self.put(new)
+        self._size += size_of(new)
         self._shown = max(self._shown, offset + len(text))
         if self._first is not None and at - self._first > 0.3:
-            # Four characters a token is the usual rough figure; the header marks it as an estimate until the usage is known.
-            tokens = self._shown / 4
-            self.state.rate, self.state.tokens, self.state.estimated = tokens / (at - self._first), round(tokens), True
+            tokens = tokens_of(self._size)  # the header marks it as an estimate until the usage is known
+            self.state.rate, self.state.tokens, self.state.estimated = tokens / (at - self._first), tokens, True
 
     def ended(self, event: StepEnded) -> None:
         """Show how the step ended, with the true figures in place of the estimates."""
