@@ -68,6 +68,8 @@ class FilePicker(Widget):
         query = match["name"].removeprefix('"')
         if query != self._query:
             self._query = query
+            if self.display:  # what no longer fits is gone at once, so that a quick Tab does not take it
+                self._offer(rank(query, self._found, MOST_SHOWN))
             if self._listing is not None and time.monotonic() - self._listed < _FRESH:
                 self._rank(self._listing)
             elif not self._lists:
@@ -91,10 +93,11 @@ class FilePicker(Widget):
     async def _search(self, query: str, listing: Listing) -> None:
         found = await asyncio.to_thread(rank, query, listing.paths, MOST_SHOWN)
         if query == self._query:
-            self._found, self._marked = found, 0
-            self._show()
+            self._offer(found)
 
-    def _show(self) -> None:
+    def _offer(self, found: list[str]) -> None:
+        if found != self._found:
+            self._found, self._marked = found, 0
         self.display = bool(self._found)
         self._prompt.over = self if self.display else None
         if self.display:
@@ -146,6 +149,7 @@ class FilePicker(Widget):
         was_open = bool(self.display)
         self.display = False
         self._query = None
+        self._found, self._marked = [], 0
         self._prompt.over = None
         return was_open
 
