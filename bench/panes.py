@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import gc
 import itertools
 import json
 import os
-import pty
+import select
+import signal
 import statistics
-import struct
-import subprocess
 import sys
 import tempfile
-import termios
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ptyprocess import PtyProcess
 from textual.app import App
 from textual.containers import Grid, Vertical
 from textual.widgets import Log, Markdown
@@ -276,31 +273,29 @@ def write_figures(file: Path, figures: dict[str, float]) -> None:
 
 
 def run_in_terminal(command: list[str], limit: float) -> int:
-    """Run ``command`` in a terminal of 200x50 and return how many bytes it drew."""
-    parent, child = pty.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    """Run ``command`` in a terminal of 200x50, for ``limit`` seconds at most, and return how many bytes it drew.
+
+    It is the leader of the terminal's session: when this process ends, be it killed, the terminal hangs up and ends it, too.
+    """
     env = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
-    drawn = 0
-
-    def read() -> None:
-        nonlocal drawn
-        try:
-            while data := os.read(parent, 65536):
-                drawn += len(data)
-        except OSError:
-            return
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    process = subprocess.Popen(command, stdin=child, stdout=child, stderr=child, env=env, start_new_session=True)
-    os.close(child)
+    process = PtyProcess.spawn(command, env=env, dimensions=(ROWS, COLUMNS))
+    drawn, until = 0, time.monotonic() + limit
     try:
-        process.wait(limit)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    reader.join(1)
-    os.close(parent)
+        while (left := until - time.monotonic()) > 0:
+            if not select.select([process.fd], [], [], left)[0]:
+                break
+            try:
+                data = os.read(process.fd, 65536)
+            except OSError:  # what Linux says once nobody has the other end any more
+                break
+            if not data:
+                break
+            drawn += len(data)
+    finally:
+        if process.isalive():
+            process.kill(signal.SIGKILL)
+            process.wait()
+        process.close(force=True)
     return drawn
 
 
