@@ -90,7 +90,36 @@ async def compare_in_slices(left: str, right: str, slice_seconds: float = 0.004)
 
 
 def steps(left: str, right: str) -> Generator[None, None, Difference]:
-    """Compare step by step: each ``next`` is a little work, the generator's value is the difference."""
+    """Compare step by step: each ``next`` is a little work, the generator's value is the difference.
+
+    What is found depends on which text comes first, a person's figures must not: they are always compared in the same order.
+    """
+    if left <= right:
+        return (yield from _steps(left, right))
+    found = yield from _steps(right, left)
+    rows = yield from _mirrored(found.rows)
+    return found._replace(rows=rows)
+
+
+def _mirrored(rows: Sequence[Row]) -> Generator[None, None, tuple[Row, ...]]:
+    """Return rows with their sides changed; of lines that stand alone those of the left still come first."""
+    mirrored: list[Row] = []
+    ours: list[Row] = []
+    theirs: list[Row] = []
+    for number, (left, right) in enumerate(rows):
+        if left is None:
+            ours.append(Row(right, None))
+        elif right is None:
+            theirs.append(Row(None, left))
+        else:
+            mirrored += [*ours, *theirs, Row(right, left)]
+            ours, theirs = [], []
+        if number % PAUSE == 0:
+            yield
+    return (*mirrored, *ours, *theirs)
+
+
+def _steps(left: str, right: str) -> Generator[None, None, Difference]:
     budget = Budget()
     ours, theirs = left.split("\n"), right.split("\n")
     same = yield from matches(ours, theirs, budget)
@@ -134,8 +163,9 @@ def _changed(left: Sequence[str], right: Sequence[str], budget: Budget) -> Gener
             yield
     mine = yield from _pieces(left, ours, known[0])
     other_pieces = yield from _pieces(right, theirs, known[1])
-    rows = []
-    for at, with_ in _beside(len(left), len(right), shared):
+    rows: list[Row] = []
+    beside = yield from _beside(len(left), len(right), shared)
+    for at, with_ in beside:
         rows.append(Row(None if at is None else mine[at], None if with_ is None else other_pieces[with_]))
         if len(rows) % PAUSE == 0:
             yield
@@ -180,7 +210,15 @@ def _pieces(lines: Sequence[str], words: list[_Word], known: bytearray) -> Gener
                 spans[-1] = (spans[-1][0], word.end)
             else:
                 spans.append((word.start, word.end))
-    return [_cut(line, spans) for line, spans in zip(lines, marks, strict=True)]
+    cut: list[tuple[Piece, ...]] = []
+    spans_since = 0
+    for line, spans in zip(lines, marks, strict=True):
+        cut.append(_cut(line, spans))
+        spans_since += len(spans) + 1
+        if spans_since >= PAUSE:
+            spans_since = 0
+            yield
+    return cut
 
 
 def _cut(line: str, spans: list[tuple[int, int]]) -> tuple[Piece, ...]:
@@ -196,7 +234,7 @@ def _cut(line: str, spans: list[tuple[int, int]]) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def _beside(m: int, n: int, shared: dict[int, dict[int, int]]) -> list[tuple[int | None, int | None]]:
+def _beside(m: int, n: int, shared: dict[int, dict[int, int]]) -> Generator[None, None, list[tuple[int | None, int | None]]]:
     """Pair lines that share words, in order; what has no partner stands alone, left before right."""
     pairs: list[tuple[int, int]] = []
     last = -1
@@ -205,9 +243,13 @@ def _beside(m: int, n: int, shared: dict[int, dict[int, int]]) -> list[tuple[int
         if found:
             last = -max(found)[1]
             pairs.append((line, last))
+        if line % PAUSE == 0:
+            yield
     beside: list[tuple[int | None, int | None]] = []
     i = j = 0
-    for at, with_ in (*pairs, (m, n)):
+    for number, (at, with_) in enumerate((*pairs, (m, n))):
+        if number % PAUSE == 0:
+            yield
         beside += [(left, None) for left in range(i, at)]
         beside += [(None, right) for right in range(j, with_)]
         if at < m:

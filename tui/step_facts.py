@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tui.figures import NONE, seconds
+from tui.figures import NONE, price, seconds
 from tui.overlap import overlap
 from tui.timeline import Bar, Row, Track
 from tui.widgets.step_log import STATES
@@ -70,11 +70,10 @@ def _of_call(end: StepEnded | None) -> list[Fact]:
         cached = f" ({usage.cached} read from the server's cache)" if usage.cached else ""
         tokens = f"{about}{usage.output} out" if usage.estimated else f"{usage.input} in{cached}, {usage.output} out"
     where = ", from stretto's cache" if end.cached else ", shared with an equal call" if end.joined else ""
-    cost = NONE if end.cost is None else f"{end.cost:.6f}".rstrip("0").rstrip(".")
     return [
         ("ITL", f"mean {seconds(timings.itl_mean)}, P95 {seconds(timings.itl_p95)}"),
         ("tokens", f"{tokens}{where}"),
-        ("cost", f"{cost}{'' if end.cost is not None else ' (no price is known)'}"),
+        ("cost", f"{price(end.cost)}{'' if end.cost is not None else ' (no price is known)'}"),
         ("finish", end.finish or NONE),
     ]
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.tui.room import HOSTILE, faults, plain, room
 from tests.tui.rounds_stage import answered
+from tui import diff
 from tui.diff import Piece, Row, compare, compare_in_slices, steps
 from tui.rounds.diff_text import DiffText, _beside
 from tui.widgets.pane_wrap import wrap_line
@@ -45,6 +46,14 @@ def test_rows_hold_both_texts_whole_and_what_is_not_set_off_is_in_both(left: str
     assert words_both_have(difference, 0) == words_both_have(difference, 1)
     assert 0 <= difference.similarity <= 1
     assert (difference.similarity == 1) == (WORD.findall(left) == WORD.findall(right))
+
+
+@given(TEXTS, TEXTS)
+@settings(deadline=None)
+def test_changing_sides_changes_nothing_but_the_sides(left: str, right: str) -> None:
+    one, other = compare(left, right), compare(right, left)
+    assert other.similarity == one.similarity
+    assert [row for row in other.rows if None not in row] == [Row(row.right, row.left) for row in one.rows if None not in row]
 
 
 @given(TEXTS)
@@ -107,6 +116,24 @@ async def test_the_loop_goes_on_while_texts_are_compared() -> None:
         done.set()
     assert turns > 10
     assert difference.rows
+
+
+def test_no_step_of_the_work_goes_over_all_lines_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuts = 0
+
+    def counted(line: str, spans: list[tuple[int, int]]) -> tuple[Piece, ...]:
+        nonlocal cuts
+        cuts += 1
+        return cut(line, spans)
+
+    cut = diff._cut
+    monkeypatch.setattr("tui.diff._cut", counted)
+    text = "\n".join(f"line {number} of one" for number in range(9_000))
+    most = before = 0
+    for _ in steps(text, text.replace("one", "another")):
+        most, before = max(most, cuts - before), cuts
+    assert cuts == 18_000
+    assert most <= 2048
 
 
 def drawn(widget: DiffText) -> list[Strip]:

@@ -10,7 +10,8 @@ PARAGRAPH, HEADING, RULE, FENCE, LIST, TABLE, QUOTE, CODE = range(1, 9)
 
 TAB: Final = 4
 
-_JOINED: Final = re.compile("[\u0300-\u036f\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
+JOINED: Final = re.compile("[\u0300-\u036f\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
+"""A code point that belongs to the character before it: nothing is cut in front of one."""
 _LONGEST_JOINED: Final = 32
 _DEEPEST: Final = 32
 """Marks of a line that are looked behind: each costs as much as the line is long."""
@@ -151,6 +152,6 @@ def between_words(text: str, start: int, end: int) -> int:
     if space >= 0:
         return space + 1
     for at in range(end, end - _LONGEST_JOINED, -1):
-        if not _JOINED.match(text[at]) and text[at - 1] != "\u200d":
+        if not JOINED.match(text[at]) and text[at - 1] != "\u200d":
             return at
     return end

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -14,6 +13,7 @@ from textual.widgets import Static
 from agents.errors import StrettoError
 from agents.events import Found
 from storage.errors import StoreError
+from tui.key_table import bindings
 from tui.rounds.table import wrap
 from tui.safe import safe_content, safe_line
 from tui.step_facts import facts
@@ -21,22 +21,18 @@ from tui.timeline import Bar, Row, Track
 from tui.widgets.stream_pane import StreamPane
 
 if TYPE_CHECKING:
+    from textual.binding import BindingType
     from textual.app import ComposeResult
 
     from agents.runs import Run, Step
     from agents.workspace import Workspace
-
-_EVERY = 0.1
-"""Seconds between two looks at what changed."""
 
 
 class StepScreen(ModalScreen[None]):
     """Shows a step, or a run's prompt; any of Escape, Enter, i and q closes it."""
 
     AUTO_FOCUS = "StreamPane"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,i,q", "dismiss", "Close", id="step.close", tooltip="Back to the bars", priority=True)
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("step"))
 
     def __init__(self, row: Row, workspace: Workspace, run: Run | None) -> None:
         super().__init__()
@@ -69,13 +65,17 @@ class StepScreen(ModalScreen[None]):
             self._grow(self._run.steps[self._row.step])
         else:
             self.run_worker(self._read(), name="read a step", description="read a step", exit_on_error=False)
-        self._tick()
-        self.set_interval(_EVERY, self._tick)
+        self._tick(self._workspace.engine.clock())
 
     def on_resize(self) -> None:
         """Wrap the facts anew, once they have their new width."""
         self._seen = -1
-        self.call_after_refresh(self._tick)
+        self.call_after_refresh(lambda: self._tick(self._workspace.engine.clock()))
+
+    def flush(self, now: float) -> None:
+        """Draw what changed; ``now`` is the engine's monotonic time."""
+        if self.is_mounted:
+            self._tick(now)
 
     def _grow(self, step: Step) -> None:
         """Show the text that came since the last look, or the passages of a step that has no text."""
@@ -108,6 +108,8 @@ class StepScreen(ModalScreen[None]):
                 self._passages(found)
         except (StrettoError, StoreError) as error:
             self.pane.append(str(error))
+        finally:
+            self.pane.flush()
 
     async def _found(self, step: str) -> Found | None:
         seq, run = 0, self._track.run
@@ -118,12 +120,12 @@ class StepScreen(ModalScreen[None]):
                     return msgspec.json.decode(event.body, type=Found)
         return None
 
-    def _tick(self) -> None:
+    def _tick(self, now: float) -> None:
         """Show what changed since the last look."""
         row, track = self._row, self._track
         if track.ended is None or track.version != self._seen:
             self._seen = track.version
-            lines = facts(row, self._workspace.engine.clock())
+            lines = facts(row, now)
             width = max(len(name) for name, _ in lines)
             room = max(self._facts.size.width - width - 2, 10)
             parts: list[tuple[str, str]] = []

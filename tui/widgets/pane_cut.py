@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from tui.markdown.blocks import State
-from tui.markdown.lines import FENCE, PARAGRAPH, TAB, TABLE
+from tui.markdown.lines import FENCE, JOINED, PARAGRAPH, TAB, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,6 @@ _LEAST: Final = PIECE // 4
 _MOST: Final = 2 * PIECE
 _OPENING: Final = re.compile(r"(`{3,})([^`\n]*)$|(~{3,})(.*)$", re.MULTILINE)
 _ITEM: Final = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]+\S")
-_JOINED: Final = re.compile("[\u0300-\u036f\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 
 
 def cut_lines(text: str, state: State) -> Iterator[tuple[int, State]]:
@@ -87,7 +86,7 @@ def _cut_line(text: str, start: int, state: State) -> tuple[int, State]:
     end = text.rfind(" ", start + _LEAST, limit) + 1
     if end <= start:
         end = limit
-        while end > start + _LEAST and (_JOINED.match(text[end]) or text[end - 1] == "\u200d"):
+        while end > start + _LEAST and (JOINED.match(text[end]) or text[end - 1] == "\u200d"):
             end -= 1
     return end, state._replace(within=True)
 
