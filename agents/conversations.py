@@ -85,6 +85,8 @@ class Conversations:
             raise lost
         lane = request.lanes[at]
         row = steps[at]
+        if row.outcome is None:  # an end that could not be stored: what was said is not known
+            raise lost
         offset = await self._offset(run.id, step) if row.attempts > 1 else 0
         return _Turn(tuple(message for message in lane.messages if message.role != "system"), row.text[offset:], lane.after)
 

@@ -14,6 +14,7 @@ import msgspec
 
 from agents.events import AnyEvent, Retried, RunEnded, RunStarted, StepEnded, StepQueued, StepStarted, Text
 from agents.percentiles import AllSamples, Percentiles, RecentSamples
+from agents.tokens import BYTES_A_TOKEN, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,6 @@ MINUTE = 60
 _PERIOD = 0.2
 _FLOW = 3.0
 """Seconds over which the present token rate is taken."""
-_ASSUMED_CHARS_PER_TOKEN = 4.0
 _LANES = 256
 """How many lanes' characters per token are remembered."""
 _MEASURES = ("total", "ttft", "itl", "wait")
@@ -85,7 +85,8 @@ class MetricsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Text of model steps over the last 3 seconds (less, when it began to flow within them), in tokens: characters divided by
     the lane's characters per token. Text from the cache is taken out as soon as it is known to be. ``None`` before any text."""
     tokens_per_second_estimated: bool
-    """True while a lane that flows has not yet shown its characters per token by a server's own usage; 4 are assumed until then."""
+    """True while a lane that flows has not yet shown its characters per token by a server's own usage; until then it is
+    4 bytes of UTF-8 a token."""
 
     @property
     def total(self) -> Percentiles:
@@ -174,8 +175,8 @@ class Metrics:
         self._seconds: deque[tuple[int, _Counts]] = deque()
         self._recent = {name: RecentSamples(MINUTE) for name in _MEASURES}
         self._ever = {name: AllSamples() for name in _MEASURES}
-        self._flow: deque[tuple[float, str, str, int]] = deque()
-        """Text that came lately: when, of which step and lane, how many characters."""
+        self._flow: deque[tuple[float, str, str, int, int]] = deque()
+        """Text that came lately: when, of which step and lane, how many characters and bytes."""
         self._flows_since: float | None = None
         self._chars_per_token: dict[str, tuple[int, int]] = {}
         """By lane: characters and the tokens a server counted for them."""
@@ -192,7 +193,7 @@ class Metrics:
         match event:
             case Text(step=id) if step := self._live.get(id):
                 step.chars += len(event.text)
-                self._note_text(event.at, id, step.lane, len(event.text))
+                self._note_text(event.at, id, step.lane, event.text)
             case StepQueued(kind="model"):
                 self._live[event.step] = _LiveStep(event.run, event.lane)
             case StepStarted(step=id) if step := self._live.get(id):
@@ -211,10 +212,10 @@ class Metrics:
             case _:
                 pass
 
-    def _note_text(self, at: float, id: str, lane: str, chars: int) -> None:  # noqa: A002
+    def _note_text(self, at: float, id: str, lane: str, text: str) -> None:  # noqa: A002
         if self._flows_since is None or not self._flow or at - self._flow[-1][0] > _FLOW:
             self._flows_since = at
-        self._flow.append((at, id, lane, chars))
+        self._flow.append((at, id, lane, len(text), size_of(text)))
         self._forget_flow(at)
 
     def _forget_flow(self, now: float) -> None:
@@ -252,10 +253,10 @@ class Metrics:
         added = max(step.chars - max(event.own_chars - step.offset, 0), 0)
         step.chars -= added
         for index in range(len(self._flow) - 1, -1, -1):
-            at, id, lane, chars = self._flow[index]  # noqa: A001
-            if id == event.step and added:
+            at, id, lane, chars, size = self._flow[index]  # noqa: A001
+            if id == event.step and added and chars:
                 taken = min(chars, added)
-                self._flow[index] = (at, id, lane, chars - taken)
+                self._flow[index] = (at, id, lane, chars - taken, size * (chars - taken) // chars)
                 added -= taken
 
     def _measure(self, event: StepEnded) -> None:
@@ -310,10 +311,10 @@ class Metrics:
         if self._flows_since is None:
             return None, False
         tokens, estimated = 0.0, False
-        for _, _, lane, chars in self._flow:
+        for _, _, lane, chars, size in self._flow:
             known, counted = self._chars_per_token.get(lane, (0, 0))
             estimated = estimated or not counted
-            tokens += chars * counted / known if counted else chars / _ASSUMED_CHARS_PER_TOKEN
+            tokens += chars * counted / known if counted else size / BYTES_A_TOKEN
         # Half a second at least, so that a first burst does not show as a rate nobody sees.
         return tokens / min(max(now - self._flows_since, 0.5), _FLOW), estimated
 

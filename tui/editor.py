@@ -66,7 +66,9 @@ async def _run(command: list[str], file: Path) -> None:
         process = await asyncio.create_subprocess_exec(*command, str(file))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"the editor {command[0]!r} cannot be started: {reason}") from None
+        raise InputError(
+            f"the editor {command[0]!r} cannot be started: {reason}; set $VISUAL or $EDITOR to another, like: export EDITOR=nano"
+        ) from None
     try:
         code = await process.wait()
     finally:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import sqlite3
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -106,6 +107,21 @@ async def test_a_turn_after_one_that_is_gone_fails_in_one_line(tmp_path: Path) -
         (step,) = run.steps.values()
         assert step.outcome == "failed"
         assert server.counts.requests == 0
+
+
+async def test_a_turn_after_one_whose_end_was_not_stored_fails_and_is_not_sent_with_an_empty_answer(tmp_path: Path) -> None:
+    async with PacedServer(reply=echo) as server:
+        async with workspace(tmp_path, server) as at:
+            first = await turn(at, "one")
+            await saved(at, first)
+        (database,) = (tmp_path / "data").glob("*.db")
+        with closing(sqlite3.connect(database)) as raw, raw:
+            raw.execute("UPDATE steps SET outcome = NULL, text = ''")
+        async with workspace(tmp_path, server) as at:
+            run = await turn(at, "two", only(first))
+            (step,) = run.steps.values()
+            assert step.outcome == "failed"
+        assert server.counts.requests == 1
 
 
 async def test_a_stopped_answer_is_part_of_the_conversation_as_far_as_it_came(tmp_path: Path) -> None:

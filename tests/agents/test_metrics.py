@@ -224,6 +224,17 @@ async def test_tokens_a_second_are_estimated_until_a_server_has_counted(session:
     assert session.read().session.tokens_estimated
 
 
+async def test_the_estimate_goes_by_bytes_of_text_before_a_server_has_counted(session: Session) -> None:
+    with session.run().step("model", "m", lane="lab/m") as step:
+        step.start()
+        for _ in range(30):
+            session.now += 0.1
+            step.write("字" * 4)
+            live = session.read()
+        step.finish()
+    assert live.tokens_per_second == pytest.approx(30, rel=0.1)
+
+
 async def test_a_step_that_never_ended_is_forgotten_with_its_run() -> None:
     async def handler(run: Run) -> None:
         with run.step("model", "m") as step:

@@ -113,7 +113,7 @@ async def test_text_that_is_shown_already_is_not_shown_again() -> None:
     pane = AnswerPane("m", empty="")
     async with room(pane, (120, 10)):
         pane.fresh("› task\n\nHello wor")
-        pane.skip(len("Hello wor"))
+        pane.skip("Hello wor")
         feed(pane, said("Hello"), said(" wor", 5), said("ld", 9), said("ld!", 9), said(" Bye", 12))
         assert pane.pane.text == "› task\n\nHello world! Bye"
 

@@ -22,7 +22,7 @@ are. Use one with: stretto run -t NAME"""
 EXAMPLES = """\
   stretto templates list
   stretto templates show summarize
-  cp letter.yaml "$(stretto templates path)"
+  mkdir -p "$(stretto templates path)" && cp letter.yaml "$(stretto templates path)"
   git diff | stretto run -t review -p tone=kind"""
 
 
@@ -131,14 +131,19 @@ def fill_in(
     """
     import msgspec
 
-    from agents.templates import find_template
+    from agents.templates import INPUT, find_template
 
     if args.template is None:
         if args.values:
             raise InputError("-p gives a value to a template's variable: name the template with -t")
         return settings, prompt
     template = find_template(args.template, locations.templates)
-    filled = template.fill(dict(args.values), prompt)
+    values = dict(args.values)
+    needed = [each.name for each in template.variables if each.default is None and each.name != INPUT]
+    known = {each.name for each in template.variables}
+    if values.keys() <= known and (missing := [name for name in needed if name not in values]):
+        raise InputError(f"{template.name} needs {', '.join(missing)}: add {' '.join(f'-p {name}=…' for name in missing)}")
+    filled = template.fill(values, prompt)
     for note in template.notes:
         terminal.note(f"{template.name}: {note}")
     for name, value in msgspec.to_builtins(filled.params).items():

@@ -21,6 +21,7 @@ files in the themes folder (see: stretto paths); they are taken while the dashbo
 
 EXAMPLES = """\
   stretto themes list
+  mkdir -p ~/.config/stretto/themes
   stretto themes show stretto-dark > ~/.config/stretto/themes/mine.toml
   stretto themes check ~/.config/stretto/themes/mine.toml"""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agents.events import Log, RunEnded, RunStarted, StepEnded, StepQueued, Text
+from agents.tokens import size_of, tokens_of
 from tui.figures import seconds
 from tui.safe import safe_content, safe_line
 
@@ -23,7 +24,7 @@ class Progress:
         self._outcome = ""
         self._models: set[str] = set()
         self._over = 0
-        self._characters = 0
+        self._size = 0
         self._note = ""
 
     def handle(self, event: AnyEvent) -> None:
@@ -36,7 +37,7 @@ class Progress:
             case StepEnded(step=step) if step in self._models:
                 self._over += 1
             case Text(step=step, text=text) if step in self._models:
-                self._characters += len(text)
+                self._size += size_of(text)
             case Log(message=message, level="warning"):
                 self._note = message
             case RunEnded(at=at, outcome=outcome):
@@ -50,9 +51,8 @@ class Progress:
         parts = [word]
         if len(self._models) > 1:
             parts.append(f"{self._over} of {len(self._models)} calls")
-        if self._characters:
-            # Four characters a token is the usual rough figure.
-            parts.append(f"≈{self._characters // 4} tok")
+        if self._size:
+            parts.append(f"≈{tokens_of(self._size)} tok")
         if self._began is not None:
             parts.append(seconds((now if self._ended is None else self._ended) - self._began))
         if self._note:

@@ -67,7 +67,7 @@ class CodeScreen(ModalScreen[str | None]):
 
     def _label(self, number: int) -> Content:
         block = self._blocks[number]
-        lines = block.count("\n")
+        lines = block.removesuffix("\n").count("\n") + bool(block)
         first = next((line for line in block[:2000].split("\n") if line.strip()), "")
         return safe_content(f"{number + 1:>3}  {lines} {'line' if lines == 1 else 'lines'}  {safe_line(first, 80)}")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PANE_FIGURES = (
     ("TTFT", "time to first token: first text - start of the first attempt, without the wait in the queue"),
-    ("tok/s", "output tokens / (end - first text); while it streams ≈ characters / 4 / time since the first text"),
+    ("tok/s", "output tokens / (end - first text); while it streams ≈ bytes of text / 4 / time since the first text"),
     ("12→40 tok", "tokens sent → tokens answered, as the server counts them; one number: those answered; ≈ counted by us"),
     ("cost", "(tokens sent x input price + tokens answered x output price) / a million, in the currency of the endpoint's price"),
     ("cost –", "the endpoint has no price in the configuration, or the server did not say how many tokens it were"),

@@ -132,7 +132,7 @@ class AgentsView(View):
         self.text.title(shown.name)
         for event in self._told.get(step, ()):
             self.text.handle(event)
-        self.text.skip(len(text))
+        self.text.skip(text)
 
     def on_step_log_marked(self, event: StepLog.Marked) -> None:
         """Show the step a person marked, and stay with it."""

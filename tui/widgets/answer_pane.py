@@ -34,7 +34,7 @@ class AnswerPane(Vertical):
         self._started: float | None = None
         self._first: float | None = None
         self._shown = 0
-        self._size = 0
+        self._bytes = 0
         """Bytes of the text that came."""
         self._end = ""
         self._error: str | None = None
@@ -65,7 +65,7 @@ class AnswerPane(Vertical):
     def idle(self) -> None:
         """Forget the last step and its figures."""
         self.step, self._started, self._first, self._error = None, None, None, None
-        self._shown = self._size = 0
+        self._shown = self._bytes = 0
         self.state = PaneState(title=self.state.title, number=self.state.number)
         self.header.update(self.state)
 
@@ -131,17 +131,17 @@ class AnswerPane(Vertical):
             case _:
                 pass
 
-    def skip(self, characters: int) -> None:
-        """Take note that so much of the step's text is shown already; events that carry it again add nothing."""
-        self._shown = self._size = characters
+    def skip(self, text: str) -> None:
+        """Take note that ``text`` of the step is shown already; events that carry it again add nothing."""
+        self._shown, self._bytes = len(text), size_of(text)
 
     def _take(self, text: str, offset: int, at: float) -> None:
         new = text[max(self._shown - offset, 0) :]
         self.put(new)
-        self._size += size_of(new)
+        self._bytes += size_of(new)
         self._shown = max(self._shown, offset + len(text))
         if self._first is not None and at - self._first > 0.3:
-            tokens = tokens_of(self._size)  # the header marks it as an estimate until the usage is known
+            tokens = tokens_of(self._bytes)  # the header marks it as an estimate until the usage is known
             self.state.rate, self.state.tokens, self.state.estimated = tokens / (at - self._first), tokens, True
 
     def ended(self, event: StepEnded) -> None:

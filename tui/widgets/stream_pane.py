@@ -312,7 +312,7 @@ class StreamPane(SearchedPane, can_focus=True):
             self.notify("There is nothing to copy yet.", timeout=2, markup=False)
             return
         self.app.copy_to_clipboard(text)
-        count = text.count("\n") + 1
+        count = text.removesuffix("\n").count("\n") + 1
         size = f"{count} lines" if count > 1 else f"{len(text)} characters"
         self.notify(f"Sent {what} to the terminal's clipboard: {size}.", timeout=2, markup=False)
 

@@ -100,7 +100,7 @@ def test_what_cannot_be_used_is_said_in_one_line(home: Home) -> None:
     saved(home, "letter.toml", LETTER)
     saved(home, "bad.yaml", "prompt: [")
     (home.work / "tool").write_bytes(b"\x7fELF\0\0")
-    assert "letter needs who" in home.fault("run", "-t", "letter", "x")
+    assert "letter needs who: add -p who=…" in home.fault("run", "-t", "letter", "x")
     assert "has no variable 'whom'" in home.fault("run", "-t", "letter", "-p", "whom=x", "x")
     assert "there is no template 'lettre'" in home.fault("run", "-t", "lettre", "x")
     assert "bad.yaml, line 1: it is not YAML" in home.fault("run", "-t", "bad", "x")
