@@ -1,117 +1,24 @@
-"""Every screen at three sizes in two themes, as text: compared with what is kept in ``__snapshots__``.
+"""Compare at three sizes in two themes, as text: compared with what is kept in ``__snapshots__``.
 
-``uv run pytest tests/tui/test_pictures.py --snapshot-update`` keeps what is drawn now; look at the difference before committing it.
+``uv run pytest tests/tui/test_pictures*.py --snapshot-update`` keeps what is drawn now; look at the difference before
+committing it.
 """
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from agents.gpu import GpuSnapshot
-from agents.lag import LagSnapshot
-from tests.servers.paced import PacedServer
-from tests.tui.picture import picture
-from tests.tui.stage import Stage, stage
+from agents.models.service import Models
+from tests.tui.still import PAIR, TextFile, answered, over, pictures, still
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from syrupy.assertion import SnapshotAssertion
 
-SIZES = ((80, 24), (100, 30), (200, 50))
-THEMES = ("stretto-dark", "stretto-light")
-ANSWER = """\
-# Overlap
-
-A voice that *enters* before the last has **finished** makes a `stretto` [1].
-
-1. The subject
-   - in another key
-2. The answer, see https://example.org/score
-
-```python
-def enter(voices: list[str]) -> int:
-    return len(voices)  # all at once
-```
-
-| voice | enters |
-|:------|-------:|
-| alto  |    0.0 |
-| 字字  |    1.5 |
-
-> A rest where none was written.
-"""
-
-
-class TextFile(SingleFileSnapshotExtension):
-    """A text file for each picture."""
-
-    _file_extension = "txt"
-    _write_mode = WriteMode.TEXT
-
-
-class Steady:
-    """A clock that stands still until it is told otherwise."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@asynccontextmanager
-async def still(folder: Path, *models: str) -> AsyncIterator[Stage]:
-    """Open the app with everything that moves by itself at rest."""
-    clock = Steady()
-
-    def reply(asked: dict[str, Any]) -> str:
-        return ANSWER if asked["model"] != "second" else ANSWER.replace("another", "the same").replace("all at once", "one by one")
-
-    async with PacedServer(reply=reply) as server:
-        names = [f"lab/{name}" for name in models or ("first", "second")]
-        async with stage(folder, server.base_url, *names, size=SIZES[1], reduced_motion=True, clock=clock) as at:
-            workspace = at.app.workspace
-            workspace.lag.snapshot = lambda: LagSnapshot(now=0.001, p99=0.004, worst=None, stalls=())  # type: ignore[method-assign]
-            workspace.gpu.snapshot = lambda: GpuSnapshot(reason="no NVIDIA driver on this machine")  # type: ignore[method-assign]
-            await at.until(lambda: len(at.app.dashboard.compare.answers) == len(names) and not at.app.dashboard.status.notice)
-            yield at
-
-
-async def pictures(at: Stage) -> str:
-    """Return the screen at every size in every theme."""
-    parts = []
-    # The metrics read the stream five times a second; what they show is settled when two readings on are the same.
-    metrics, before = at.app.workspace.metrics, None
-    while (now := metrics.snapshot()) != before:
-        before = now
-        await asyncio.sleep(0.45)
-    for theme in THEMES:
-        at.app.theme = theme
-        for size in SIZES:
-            await at.resize(*size)
-            clock = at.app.workspace.engine.clock
-            assert isinstance(clock, Steady)
-            clock.now += 1.0
-            for _ in range(4):  # one look in four is taken while nothing runs
-                at.app.dashboard.status.look()
-            await at.settle()
-            await at.pilot.pause()
-            parts.append(f"== {theme} {size[0]}x{size[1]}\n{picture(at.app)}")
-    return "\n".join(parts)
-
-
-async def answered(at: Stage, text: str = "Why do voices overlap?") -> None:
-    await at.send(text)
-    panes = at.app.dashboard.compare.answers
-    await at.until(lambda: all(pane.state.state == "saved" for pane in panes))
-    await at.until(lambda: not any(pane.pane.flush() for pane in panes))
+    from agents.requests import ModelRef
 
 
 @pytest.fixture
@@ -119,12 +26,73 @@ def kept(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     return snapshot.use_extension(TextFile)
 
 
-async def test_compare_before_anything_is_asked(tmp_path: Path, kept: SnapshotAssertion) -> None:
-    async with still(tmp_path) as at:
-        assert await pictures(at) == kept
-
-
-async def test_compare_with_answers_as_markdown(tmp_path: Path, kept: SnapshotAssertion) -> None:
-    async with still(tmp_path) as at:
+async def test_compare_from_nothing_to_answers(tmp_path: Path, kept: SnapshotAssertion) -> None:
+    async with still(tmp_path, *PAIR) as at:
+        panes = at.app.dashboard.compare.answers
+        assert await pictures(at) == kept(name="empty")
+        await at.send("Sing slowly")
+        await at.until(lambda: all(pane.state.state == "streaming" and pane.pane.text for pane in panes))
+        assert await pictures(at) == kept(name="streaming")
+        await at.press("f9")
+        await over(at)
+        assert await pictures(at) == kept(name="stopped")
+        await at.press("ctrl+n")
         await answered(at)
-        assert await pictures(at) == kept
+        assert await pictures(at) == kept(name="answered")
+        await at.press("f6", "f12")
+        assert await pictures(at) == kept(name="zoomed")
+        await at.press("f12", "ctrl+t")
+        assert await pictures(at) == kept(name="to one")
+        await at.press("ctrl+t", "ctrl+x", "e")
+        await at.until(lambda: "≈" in at.text_of(at.app.dashboard.bar))
+        assert await pictures(at) == kept(name="changing the last prompt")
+
+
+async def test_compare_with_more_panes_than_room(tmp_path: Path, kept: SnapshotAssertion) -> None:
+    async with still(tmp_path, *(f"m{number},temperature=0.{number}" for number in range(1, 10))) as at:
+        await answered(at)
+        await at.press("shift+f6")
+        assert await pictures(at) == kept(name="paged")
+
+
+async def test_what_goes_wrong_in_compare(tmp_path: Path, kept: SnapshotAssertion) -> None:
+    async with still(tmp_path, *PAIR) as at:
+        await answered(at, "One will fail")
+        assert await pictures(at) == kept(name="failed endpoint")
+        at.app.dashboard.compare.unusable("No model was found: put an endpoint into the configuration.")
+        await at.send("Anyone?")
+        await at.until(lambda: "not sent" in at.screen())
+        assert await pictures(at) == kept(name="toast")
+
+
+async def test_no_model_was_found(tmp_path: Path, kept: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(_: Models) -> tuple[ModelRef, ...]:
+        return ()
+
+    monkeypatch.setattr(Models, "defaults", nothing)
+    async with still(tmp_path) as at:
+        await at.until(lambda: "No model was found" in at.screen())
+        assert await pictures(at) == kept(name="compare")
+
+
+async def test_a_pane_with_the_focus(tmp_path: Path, kept: SnapshotAssertion) -> None:
+    async with still(tmp_path, *PAIR) as at:
+        pane = at.app.dashboard.compare.answers[0].pane
+        await answered(at)
+        await at.press("ctrl+x", "v", "g")
+        assert await pictures(at) == kept(name="keys of the pane")
+        await at.press("V", "j", "j", "j")
+        assert await pictures(at) == kept(name="selection")
+        await at.press("escape", "slash")
+        await at.until(lambda: at.app.focused is not None and at.app.focused.id == "search-words")
+        await at.press(*"voice")
+        await at.until(lambda: " of 6" in at.screen())
+        assert await pictures(at) == kept(name="search")
+        await at.press("escape")
+        await at.until(lambda: pane.has_focus)
+        for key, name, told in (("c", "code blocks", "Copy which"), ("o", "links", "Open this address?")):
+            await at.press("ctrl+x", key)
+            await at.until(lambda told=told: told in at.screen())  # type: ignore[misc]  # a default binds
+            assert await pictures(at) == kept(name=name)
+            await at.press("escape")
+            await at.until(lambda: at.app.screen is at.app.dashboard)
