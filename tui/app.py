@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.filter import Monochrome, NoColor
-from textual.widgets import Input, OptionList, TextArea
+from textual.notifications import Notification, Notify
+from textual.widgets import Input, TextArea
 
-from agents.errors import StrettoError
 from agents.locations import LOG_NAME
 from tui.actions import Actions
 from tui.feed import Feed
+from tui.guards import would_fail
 from tui.key_table import bindings, install, place_of
 from tui.keymap import load_keymap
+from tui.opening import open_workspace
 from tui.prompting import Prompting
 from tui.prompts import Prompt
 from tui.safe import SafeFilter, safe_line
@@ -36,9 +35,9 @@ if TYPE_CHECKING:
     from textual.command import Provider
     from textual.filter import LineFilter
     from textual.screen import Screen
+    from textual.worker import Worker
 
     from agents.requests import ModelRef
-    from agents.settings import Locations, Settings
     from agents.workspace import Workspace
     from tui.themes import Themes
     from tui.widgets.key_line import KeyLine
@@ -47,26 +46,19 @@ if TYPE_CHECKING:
     from tui.widgets.view_tabs import ViewTabs
 
 _STYLES = Path(__file__).parent.parent / "themes" / "stretto.tcss"
-_PAGES = frozenset({"pageup", "pagedown"})
 _MOST_WARNINGS = 3
 _TWICE = 3.0
 """Seconds within which a second press leaves."""
 _STILL_FPS = 4
 """Frames a second with reduced motion."""
 _SCREEN = "screen"
-"""The group of workers that need the screen as long as they run."""
+"""Workers that need the screen."""
 
 
 def _commands() -> type[Provider]:
     from tui.palette import Commands
 
     return Commands
-
-
-def _warm_markdown() -> None:
-    from tui.markdown.shape import warm
-
-    warm()
 
 
 class StrettoApp(App[None], inherit_bindings=False):
@@ -95,6 +87,7 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.prompting = Prompting(self)
         self.shelf = ThemeShelf(workspace.locations)
         self._wanted = tuple(models)
+        self._theme_told: Notification | None = None
         self._leaving = float("-inf")
         """When a person last asked to leave."""
 
@@ -117,26 +110,31 @@ class StrettoApp(App[None], inherit_bindings=False):
         wanted = self.shelf.chosen(self.workspace.settings.screen.theme)
         self.theme = wanted if wanted in themes.loaded else DEFAULT
         if self.theme != wanted:
-            self._warn(f"no theme named {wanted!r}")
+            self.warn(f"no theme named {wanted!r}")
         self._warn_all(self.actions.keymap.problems, "stretto keys")
         self.run_worker(self._clock.run(), name="frames", group=_SCREEN, exit_on_error=True)
         self.run_worker(self.shelf.watch(self._themes_changed), name="themes", group=_SCREEN, description="themes")
-        self.call_after_refresh(lambda: self.run_worker(self._open(), name="open", group=_SCREEN))
+        # No coroutine yet: it would be left unawaited where the app is left before the worker begins.
+        self.call_after_refresh(self._open)
+
+    def _open(self) -> Worker[None]:
+        return self.run_worker(partial(open_workspace, self, self._wanted), name="open", group=_SCREEN)
 
     @property
     def markdown(self) -> bool:
         """Whether complete blocks of answers are shown as Markdown."""
         return self.workspace.settings.screen.markdown
 
-    def _warn(self, line: str) -> None:
+    def warn(self, line: str) -> None:
+        """Tell of something that goes on with less than was asked for."""
         self.notify(safe_line(line, 300), severity="warning", timeout=15, markup=False)
 
     def _warn_all(self, lines: Sequence[str], command: str) -> None:
         """Say the first of ``lines``, and which command tells the rest: thousands would cover and hold up the screen."""
         for line in lines[:_MOST_WARNINGS]:
-            self._warn(line)
+            self.warn(line)
         if (more := len(lines) - _MOST_WARNINGS) > 0:
-            self._warn(f"and {more} more: `{command}` tells them all")
+            self.warn(f"and {more} more: `{command}` tells them all")
 
     def _offer(self, themes: Themes) -> None:
         for theme in themes.loaded.values():
@@ -148,44 +146,6 @@ class StrettoApp(App[None], inherit_bindings=False):
         self._offer(themes)
         if self.theme in names and self.theme in themes.loaded:
             self.mutate_reactive(StrettoApp.theme)
-
-    async def _open(self) -> None:
-        """Open the store, find the models, make their panes and warm them."""
-        dashboard = self.dashboard
-        try:
-            self._notice("opening")
-            await self.workspace.open()
-            self.run_worker(self.prompting.recall(), name="history", description="history")
-            models = self._wanted or await self.workspace.models.defaults()
-        except StrettoError as error:
-            self._notice(str(error))
-            dashboard.compare.unusable(str(error))
-            return
-        if not models:
-            dashboard.compare.unusable(
-                "No model was found: put an endpoint into the configuration; `stretto models` tells what is there."
-            )
-            self._notice("")
-            return
-        known = dashboard.compare.known = tuple(dict.fromkeys(models))
-        if not self._wanted and (line := self.workspace.fallback(models[0])) is not None:
-            self.notify(safe_line(line, 300), severity="warning", timeout=15, markup=False)
-        dashboard.compare.set_models(models)
-        dashboard.ask.set_model(models[0])
-        dashboard.agents.set_model(models[0])
-        await asyncio.to_thread(_warm_markdown)
-        for model in known:
-            try:
-                await self.workspace.models.warm(model, self._notice)
-            except StrettoError as error:
-                self.notify(safe_line(str(error), 300), severity="warning", timeout=15, markup=False)
-        self._notice("")
-        # What was imported stays; leaving it out of collections spares the loop stalls of up to 50 ms.
-        gc.freeze()
-
-    def _notice(self, line: str) -> None:
-        self.dashboard.status.notice = line
-        self.dashboard.status.look()
 
     def _frame(self) -> bool:
         """Hand over events and draw what changed; the one clock of all panes. Returns whether anything goes on."""
@@ -203,9 +163,7 @@ class StrettoApp(App[None], inherit_bindings=False):
         """Wake the clock for a person; give the key after the leader key to its menu, before anything else can take it."""
         if isinstance(event, events.InputEvent | events.Resize):
             self._clock.wake()
-        if isinstance(event, events.Key) and event.key in _PAGES and self._is_cramped():
-            return
-        if isinstance(event, events.MouseDown) and self._is_gone(event.x, event.y):
+        if would_fail(self, event):
             return
         if isinstance(event, events.Key) and not event.is_forwarded and self.dashboard.leader.is_open:
             if await self.actions.take_leader_key(event.key):
@@ -213,16 +171,6 @@ class StrettoApp(App[None], inherit_bindings=False):
         elif isinstance(event, events.Paste):
             self.dashboard.leader.close()
         await super().on_event(event)
-
-    def _is_cramped(self) -> bool:
-        """Return whether a list over the dashboard has no room at all: Textual's fails when it shall turn a page then."""
-        lists = self.screen.query(OptionList) if self.screen is not self.dashboard else ()
-        return any(each.highlighted is not None and not each.scrollable_content_region for each in lists)
-
-    def _is_gone(self, x: int, y: int) -> bool:
-        """Return whether what is still seen there was taken away already: Textual fails when it is to begin selecting in it."""
-        widget, _ = self.screen.get_widget_and_offset_at(x, y)
-        return widget is not None and widget.parent is None
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Keep the cursor from blinking where motion is reduced."""
@@ -243,7 +191,8 @@ class StrettoApp(App[None], inherit_bindings=False):
 
     def on_prompt_area_sent(self, event: PromptArea.Sent) -> None:
         """Send what was typed to the view on screen."""
-        self.prompting.send(self.dashboard.view, Prompt(event.text))
+        back = event.back or Prompt("")
+        self.prompting.send(self.dashboard.view, back._replace(text=event.text))
 
     def on_view_tabs_clicked(self, event: ViewTabs.Clicked) -> None:
         """Go to the view whose tab was clicked on."""
@@ -286,7 +235,10 @@ class StrettoApp(App[None], inherit_bindings=False):
     async def action_next_theme(self) -> None:
         """Change to the next theme."""
         await self.take_theme(self.shelf.after(self.theme))
-        self.notify(f"Theme: {safe_line(self.theme, 60)}", timeout=2, markup=False)
+        if self._theme_told is not None:
+            self._unnotify(self._theme_told)  # one is enough, however fast a person goes through them
+        self._theme_told = Notification(f"Theme: {safe_line(self.theme, 60)}", timeout=2, markup=False)
+        self.post_message(Notify(self._theme_told))
 
     async def take_theme(self, name: str) -> None:
         """Change to a theme, and to begin with it next time."""
@@ -357,35 +309,3 @@ class StrettoApp(App[None], inherit_bindings=False):
         line = safe_line(f"stretto: an unexpected {type(error).__name__} stopped this; {kept}", 500)
         self._exit_renderables.append(Text(line))
         self._close_messages_no_wait()
-
-
-def run_dashboard(settings: Settings, locations: Locations, models: Sequence[ModelRef] = ()) -> int:
-    """Open the dashboard and return the exit code: 0, or 128 and the signal's number."""
-    return asyncio.run(_run(settings, locations, models))
-
-
-def _keep_stray(locations: Locations, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Keep an exception that no task's owner saw, for example of a callback: it would be lost behind the screen."""
-    from tui.faults import keep
-
-    error = context.get("exception")
-    keep(error if isinstance(error, BaseException) else RuntimeError(str(context.get("message"))), locations.data / LOG_NAME)
-
-
-async def _run(settings: Settings, locations: Locations, models: Sequence[ModelRef]) -> int:
-    from agents.allocator import configure
-    from agents.workspace import Workspace
-
-    configure()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(partial(_keep_stray, locations))
-    async with Workspace(settings, locations) as workspace:
-        app = StrettoApp(workspace, models)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            # Textual itself would die with the terminal in its own mode and nothing closed.
-            loop.add_signal_handler(number, partial(app.exit, return_code=128 + number))
-        try:
-            await app.run_async()
-        finally:
-            app.feed.close()
-    return app.return_code or 0

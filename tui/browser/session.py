@@ -19,7 +19,7 @@ def main(argv: list[str]) -> int:
     try:
         from agents.config import load
         from agents.models.names import parse_model
-        from tui.app import run_dashboard
+        from tui.running import run_dashboard
 
         parser = arguments.CommandParser(prog="stretto serve")
         dashboard.configure(parser)

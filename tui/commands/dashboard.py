@@ -37,7 +37,7 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     from agents.config import load
     from agents.models.discovery import check_embedded
     from agents.models.names import parse_model
-    from tui.app import run_dashboard
+    from tui.running import run_dashboard
 
     settings, locations = load(arguments.flags(args))
     models = tuple(parse_model(name) for name in args.models)

@@ -41,6 +41,11 @@ class StatusLine(Widget):
             self._looked = now
             self.look()
 
+    def say(self, notice: str) -> None:
+        """Show a notice, or none, at once."""
+        self.notice = notice
+        self.look()
+
     def look(self) -> None:
         """Read the figures, and draw them if they are other than before."""
         items = (self._calls(), self._machine())
