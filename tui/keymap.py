@@ -14,12 +14,14 @@ from stat import S_ISREG
 from typing import TYPE_CHECKING, Final, Literal
 
 from tui.key_table import KEYS
-from tui.keys import Key, character_of, read_key, shown_key
+from tui.keys import OF_DASHBOARD, Key, character_of, read_key, shown_key
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from tui.keys import Scope
 
 VIEWS: Final = frozenset({"Compare", "Ask", "Agents", "Waterfall"})
 """Headings whose keys belong to one view: two views may use one key for two things."""
@@ -29,6 +31,10 @@ _LARGEST: Final = 65_536
 _DEEPEST: Final = 4
 """Tables within tables that are looked into; ids have fewer parts."""
 _LEADER: Final = "leader."
+_QUITTING: Final = frozenset({"app.quit", "app.leave"})
+_LEAVING: Final = frozenset({"leave", "dismiss", "close"})
+_LINES: Final[frozenset[Scope]] = frozenset({"sheet.sweep", "sheet.templates", "sheet.template", "sheet.setup", "help"})
+"""Screens with lines to type in, whose own keys come before them."""
 _NOT_ALONE: Final = frozenset({"enter", "backspace"})
 """Keys the prompt cannot do without."""
 
@@ -133,9 +139,11 @@ def _names(row_id: str, part: _Part, value: object) -> tuple[str, ...]:
     texts = [text for text in given if isinstance(text, str)]
     if len(texts) != len(given) or not all(text.strip() for text in texts):
         raise ValueError('must be a key in quotes, a list of them, or "none"')
+    row = next(row for row in KEYS if row.id == row_id)
     if [text.lower() for text in texts] == ["none"]:
+        if row.scope not in {"app", *OF_DASHBOARD} and row.action in _LEAVING:
+            raise ValueError("would leave no key that closes this; give it another one")
         return ()
-    scope = next(row.scope for row in KEYS if row.id == row_id)
     names: list[str] = []
     for text in texts:
         try:
@@ -144,7 +152,10 @@ def _names(row_id: str, part: _Part, value: object) -> tuple[str, ...]:
             raise ValueError(f"{text!r} {error}" if str(error)[0] == "i" else str(error)) from None
         if part == "leader" and "escape" in found:
             raise ValueError("Esc leaves the leader's menu; take another key")
-        if part == "keys" and scope in {"app", "prompt"} and (character_of(found[0]) is not None or found[0] in _NOT_ALONE):
+        types = character_of(found[0]) is not None
+        if part == "keys" and (
+            (row.scope in {"app", "prompt"} and (types or found[0] in _NOT_ALONE)) or (row.scope in _LINES and row.first and types)
+        ):
             raise ValueError(f"{text!r} is needed for typing here; take one with ctrl or alt, or a function key")
         names += found
     if part == "leader" and len(texts) != 1:
@@ -193,19 +204,26 @@ def _fault(rows: tuple[Key, ...], wanted: _Wanted) -> tuple[tuple[str, _Part], s
 
 def clashes(rows: tuple[Key, ...]) -> Iterator[tuple[_Part, str, str, str]]:
     """Yield which keys, the two rows and the key, for each key that two rows have where only one can get it."""
-    for one, other in combinations(rows, 2):
-        if not _together(one, other):
-            continue
-        for name in set(one.names) & set(other.names):
-            yield "keys", one.id, other.id, name
-        if one.leader and one.leader == other.leader:
-            yield "leader", one.id, other.id, one.leader
+    sharing: dict[tuple[_Part, str], list[Key]] = {}
+    for row in rows:
+        for name in row.names:
+            sharing.setdefault(("keys", name), []).append(row)
+        if row.leader:
+            sharing.setdefault(("leader", row.leader), []).append(row)
+    for (part, name), found in sharing.items():
+        for one, other in combinations(found, 2):
+            if _together(one, other):
+                yield part, one.id, other.id, name
 
 
 def _together(one: Key, other: Key) -> bool:
     """Return whether two rows can be in force at once."""
-    if one.scope != other.scope and "app" not in {one.scope, other.scope}:
-        return False
+    if one.scope != other.scope:
+        if "app" not in {one.scope, other.scope}:
+            return False
+        # A screen over the dashboard is left its own keys, all but quitting.
+        if {one.scope, other.scope} - {"app", *OF_DASHBOARD} and not {one.id, other.id} & _QUITTING:
+            return False
     places = {
         row.where if row.scope == "app" else {"waterfall": "Waterfall", "log": "Agents"}.get(row.scope, "") for row in (one, other)
     }

@@ -9,8 +9,44 @@ from typing import Final, Literal
 from textual.binding import Binding
 from textual.keys import key_to_character
 
-Scope = Literal["app", "pane", "search", "prompt", "log", "waterfall"]
-"""Where a binding lives: on the app, so that it works wherever the focus is, or on a widget, while that has the focus."""
+Scope = Literal[
+    "app",
+    "pane",
+    "search",
+    "prompt",
+    "log",
+    "waterfall",
+    "sheet",
+    "sheet.race",
+    "sheet.judge",
+    "sheet.merge",
+    "sheet.merged",
+    "sheet.vote",
+    "sheet.ratings",
+    "sheet.sweep",
+    "sheet.swept",
+    "sheet.setting",
+    "sheet.diff",
+    "sheet.queue",
+    "sheet.templates",
+    "sheet.template",
+    "sheet.setup",
+    "code",
+    "links",
+    "passage",
+    "step",
+    "help",
+    "choice",
+    "ticks",
+    "slider",
+    "table",
+    "diff",
+]
+"""Where a binding lives: on the app, so that it works wherever the focus is in the dashboard, on a screen that stands over it, or
+on a widget, while that has the focus."""
+
+OF_DASHBOARD: Final[frozenset[Scope]] = frozenset({"pane", "search", "prompt", "log", "waterfall"})
+"""Scopes of widgets of the dashboard, where the keys of the app work, too."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +66,8 @@ class Key:
     scope: Scope = "app"
     shown: bool = False
     """True for the few that the footer has room for."""
+    first: bool = False
+    """True for a key of a screen that goes before what has the focus there."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,7 +89,7 @@ class Key:
             tooltip=self.tooltip,
             id=self.id,
             # Escape belongs to what is open where the focus is, and comes here only when nothing there wants it.
-            priority=self.scope == "app" and "escape" not in self.names,
+            priority=self.first or (self.scope == "app" and "escape" not in self.names),
         )
 
 

@@ -110,7 +110,7 @@ async def test_a_choice_goes_round_is_found_by_typing_and_keeps_its_value() -> N
         assert choice.value == 1
         from textual import events
 
-        choice.on_key(events.Key("g", "g"))
+        await choice.on_key(events.Key("g", "g"))
         assert choice.value == 3
         choice.offer([("new", 9), ("gamma", 3)])
         assert choice.value == 3
@@ -118,7 +118,7 @@ async def test_a_choice_goes_round_is_found_by_typing_and_keeps_its_value() -> N
         nothing: object = choice.value
         assert nothing is None
         choice.move(1)
-        choice.on_key(events.Key("g", "g"))
+        await choice.on_key(events.Key("g", "g"))
         assert app.is_running
 
 
@@ -128,11 +128,11 @@ async def test_ticks_are_walked_and_ticked() -> None:
     ticks = Ticks(["one", "[@click=app.quit]two", *map(str, range(20))], [True, False, *[False] * 20])
     async with room(ticks, (30, 8)):
         assert ticks.ticked == [0]
-        ticks.on_key(events.Key("down", None))
-        ticks.on_key(events.Key("space", " "))
+        await ticks.on_key(events.Key("down", None))
+        await ticks.on_key(events.Key("space", " "))
         assert ticks.ticked == [0, 1]
         for _ in range(30):
-            ticks.on_key(events.Key("down", None))
+            await ticks.on_key(events.Key("down", None))
         content = ticks.render()
         assert isinstance(content, Content)
         assert "19" in content.plain

@@ -11,13 +11,16 @@ from textual.message import Message
 from textual.widget import Widget
 
 from tui.figures import cut
+from tui.key_table import bindings
 from tui.safe import safe_line
+from tui.widgets.own_keys import do_own_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
     from textual.app import RenderResult
+    from textual.binding import BindingType
 
 T = TypeVar("T")
 _TYPING: Final = 1.0
@@ -27,6 +30,7 @@ _TYPING: Final = 1.0
 class Choice(Widget, Generic[T], can_focus=True):
     """One of several: Left and Right go round, typing finds, a click goes on."""
 
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("choice"))
     hints: ClassVar[tuple[tuple[str, str], ...]] = (("◂ ▸", "change"), ("a…z", "find"))
     DEFAULT_CSS = """
     Choice { height: 1; }
@@ -68,22 +72,25 @@ class Choice(Widget, Generic[T], can_focus=True):
             self.refresh()
             self.post_message(self.Changed())
 
-    def on_key(self, event: events.Key) -> None:
-        """Take the arrows and letters."""
-        if event.key in {"left", "right"}:
-            self.move(1 if event.key == "right" else -1)
-        elif event.is_printable and event.character is not None:
-            now = monotonic()
-            self._typed = (self._typed if now - self._typed_at < _TYPING else "") + event.character.lower()
-            self._typed_at = now
-            order = [(self._at + step) % len(self._options) for step in range(len(self._options))]
-            found = next((at for at in order if self._typed in self._options[at][0].lower()), None)
-            if found is not None and found != self._at:
-                self.move(found - self._at)
-        else:
-            return
-        event.stop()
-        event.prevent_default()
+    def action_move(self, by: int) -> None:
+        """Choose the option ``by`` places further round."""
+        self.move(by)
+
+    async def on_key(self, event: events.Key) -> None:
+        """Take its own keys, and letters."""
+        if not await do_own_key(self, event) and event.is_printable and event.character is not None:
+            self._find(event.character)
+            event.stop()
+            event.prevent_default()
+
+    def _find(self, character: str) -> None:
+        now = monotonic()
+        self._typed = (self._typed if now - self._typed_at < _TYPING else "") + character.lower()
+        self._typed_at = now
+        order = [(self._at + step) % len(self._options) for step in range(len(self._options))]
+        found = next((at for at in order if self._typed in self._options[at][0].lower()), None)
+        if found is not None and found != self._at:
+            self.move(found - self._at)
 
     def on_click(self) -> None:
         """Go on to the next."""
@@ -102,6 +109,7 @@ class Choice(Widget, Generic[T], can_focus=True):
 class Ticks(Widget, can_focus=True):
     """Any of several: Up and Down walk, Space ticks; past the ends the focus goes on to the next field."""
 
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("ticks"))
     hints: ClassVar[tuple[tuple[str, str], ...]] = (("↑ ↓", "walk"), ("Space", "tick"))
     DEFAULT_CSS = """
     Ticks { height: auto; max-height: 8; }
@@ -123,17 +131,28 @@ class Ticks(Widget, can_focus=True):
         """Take a row for each."""
         return max(len(self._labels), 1)
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """Walk and tick."""
-        step = {"up": -1, "down": 1}.get(event.key, 0)
-        if step and 0 <= self._at + step < len(self._labels):
-            self._at += step
-        elif event.key == "space" and self._labels:
-            self._ticked[self._at] = not self._ticked[self._at]
-        else:
-            return
-        event.stop()
-        event.prevent_default()
+        await do_own_key(self, event)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Walk within the rows: past the ends the key is the form's."""
+        match action, parameters:
+            case "walk", (int(by),):
+                return 0 <= self._at + by < len(self._labels)
+            case "tick", _:
+                return bool(self._labels)
+            case _:
+                return True
+
+    def action_walk(self, by: int) -> None:
+        """Go to another row."""
+        self._at += by
+        self.refresh()
+
+    def action_tick(self) -> None:
+        """Tick the row, or take its tick away."""
+        self._ticked[self._at] = not self._ticked[self._at]
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:

@@ -14,12 +14,15 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.diff import Piece
+from tui.key_table import bindings
+from tui.widgets.own_keys import do_own_key
 from tui.widgets.pane_wrap import wrap_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from textual import events
+    from textual.binding import BindingType
 
     from tui.diff import Difference, Row
 
@@ -49,6 +52,7 @@ _Pair = tuple[_Line | None, _Line | None]
 class DiffText(Widget, can_focus=True):
     """Shows a difference; scrolls by keys and wheel. What only the left has is marked -, what only the right has +."""
 
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("diff"))
     COMPONENT_CLASSES: ClassVar[set[str]] = {"diff--left", "diff--right", "diff--left-sign", "diff--right-sign", "diff--rule"}
     DEFAULT_CSS = """
     DiffText {
@@ -193,25 +197,21 @@ class DiffText(Widget, can_focus=True):
         self.move(self._changes[at] - before)
         return self._top != before
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """Scroll."""
-        page = max(self.size.height - 1, 1)
-        whole = len(self._lines)
-        rows = {
-            "up": -1,
-            "down": 1,
-            "k": -1,
-            "j": 1,
-            "pageup": -page,
-            "pagedown": page,
-            "space": page,
-            "home": -whole,
-            "end": whole,
-        }
-        if event.key in rows:
-            self.move(rows[event.key])
-            event.stop()
-            event.prevent_default()
+        await do_own_key(self, event)
+
+    def action_scroll(self, by: int) -> None:
+        """Scroll by a row."""
+        self.move(by)
+
+    def action_page(self, by: int) -> None:
+        """Scroll by a page."""
+        self.move(by * max(self.size.height - 1, 1))
+
+    def action_edge(self, by: int) -> None:
+        """Go to the first row or the last."""
+        self.move(by * len(self._lines))
 
     def on_mouse_scroll_down(self) -> None:
         """Go down three rows."""

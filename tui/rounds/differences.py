@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 from tui.diff import LONGEST, MOST_LINES, compare_in_slices, head
 from tui.figures import cut
+from tui.key_table import bindings
 from tui.rounds.diff_text import WIDE, DiffText
 from tui.rounds.sheet import Sheet
 from tui.safe import STRAY_JOINER, safe_text
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from textual import events
+    from textual.binding import BindingType
     from textual.widget import Widget
 
     from tui.diff import Difference
@@ -33,16 +34,7 @@ class DifferencesScreen(Sheet[None]):
     heading = "Differences"
     full = True
     AUTO_FOCUS = "DiffText"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "other(1)", "next pane", tooltip="Compare with the next pane's answer", id="diff.next", priority=True),
-        Binding(
-            "p", "other(-1)", "pane before", tooltip="Compare with the answer of the pane before", id="diff.previous", priority=True
-        ),
-        Binding("right,d", "change(1)", "next place", tooltip="To the next place that differs", id="diff.forward", priority=True),
-        Binding("left,u", "change(-1)", "place before", tooltip="To the place before that differs", id="diff.back", priority=True),
-        Binding("x", "swap", "swap", tooltip="Let left and right change places", id="diff.swap", priority=True),
-        Binding("escape,q", "leave", "close", tooltip="Close this", id="sheet.leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.diff"))
     DEFAULT_CSS = """
     DifferencesScreen {
         #diff-box { height: 1fr; }

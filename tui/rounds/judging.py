@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from agents.events import Judged, RunEnded
 from agents.requests import Judge
+from tui.key_table import bindings
 from tui.rounds.answers import offered
 from tui.rounds.choice import Choice, Ticks
 from tui.rounds.progress import Progress
@@ -18,11 +18,13 @@ from tui.rounds.table import Column, Table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from textual.binding import BindingType
     from textual.widget import Widget
 
     from agents.events import AnyEvent, Score
     from agents.requests import ModelRef
     from agents.runs import Run
+    from tui.keys import Key
     from tui.rounds.answers import Answer
     from tui.rounds.memory import Memory
     from tui.views.view import View
@@ -34,10 +36,7 @@ class JudgeScreen(Sheet[None]):
     """A form, then the judge at work, then the scores."""
 
     heading = "Judge"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "judge", tooltip="Have the answers scored", id="judge.go"),
-        Binding("escape", "leave", "close", tooltip="Stop the judge, or close this", id="sheet.leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.judge"))
 
     def __init__(self, view: View, memory: Memory, answers: Sequence[Answer], models: Sequence[ModelRef]) -> None:
         super().__init__()
@@ -76,6 +75,10 @@ class JudgeScreen(Sheet[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Judge one thing at a time."""
         return action != "go" or self._run is None
+
+    def label(self, row: Key) -> str:
+        """Say what Escape does now."""
+        return "stop" if row.action == "leave" and self._run is not None else super().label(row)
 
     def on_input_submitted(self) -> None:
         """Enter is the line's own; without priority it never overtakes what was typed before it."""

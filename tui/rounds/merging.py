@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
 from agents.events import Log, RunEnded, Saved, StepEvent, StepQueued
 from agents.requests import Merge
 from tui.figures import short_model
+from tui.key_table import bindings
 from tui.rounds.answers import offered
 from tui.rounds.choice import Choice, Ticks
 from tui.rounds.sheet import Field, Sheet, line_input
@@ -20,11 +20,13 @@ from tui.widgets.answer_pane import AnswerPane
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from textual.binding import BindingType
     from textual.widget import Widget
 
     from agents.events import AnyEvent
     from agents.requests import ModelRef
     from agents.runs import Run, Step
+    from tui.keys import Key
     from tui.rounds.answers import Answer
     from tui.rounds.memory import Memory
     from tui.views.view import View
@@ -34,10 +36,7 @@ class MergeScreen(Sheet[str | None]):
     """A form for which answers and which model; its result is the choice made, the text is another screen's."""
 
     heading = "Merge into one answer"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "merge", tooltip="Have one answer made of those ticked", id="merge.go"),
-        Binding("escape", "leave", "close", tooltip="Close this", id="sheet.leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.merge"))
 
     def __init__(self, view: View, memory: Memory, answers: Sequence[Answer], models: Sequence[ModelRef]) -> None:
         super().__init__()
@@ -92,19 +91,7 @@ class MergedScreen(Sheet[None]):
     heading = "One answer"
     full = True
     AUTO_FOCUS = "StreamPane"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", "copy", tooltip="Copy the merged answer", id="merged.copy", priority=True),
-        Binding(
-            "p",
-            "keep",
-            "into the prompt",
-            tooltip="Put the merged answer into the prompt, to ask on",
-            id="merged.keep",
-            priority=True,
-        ),
-        Binding("r", "again", "again", tooltip="Merge again, past the cache", id="merged.again", priority=True),
-        Binding("escape", "leave", "close", tooltip="Stop the merge, or close this", id="sheet.leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.merged"))
     DEFAULT_CSS = "MergedScreen #merged { height: 1fr; }"
 
     def __init__(self, view: View, request: Merge) -> None:
@@ -138,6 +125,10 @@ class MergedScreen(Sheet[None]):
     def answer(self) -> str:
         """The merged text so far."""
         return "" if self._step is None else self._step.text.slice(self._step.offset)
+
+    def label(self, row: Key) -> str:
+        """Say what Escape does now."""
+        return "stop" if row.action == "leave" and self._run is not None else super().label(row)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Use the text when it is whole."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from agents.compare.conditions import check_lengths, pattern_of, schema_in
 from agents.errors import InputError
 from agents.requests import Accept
+from tui.key_table import bindings
 from tui.rounds.answers import offered
 from tui.rounds.choice import Choice
 from tui.rounds.sheet import Field, Sheet, line_input
@@ -18,6 +18,7 @@ from tui.rounds.sheet import Field, Sheet, line_input
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from textual.binding import BindingType
     from textual.widget import Widget
 
     from agents.requests import ModelRef
@@ -36,10 +37,7 @@ class RaceScreen(Sheet[Accept | None]):
     """A form; its result is what the next prompt is a race for."""
 
     heading = "Race: the first acceptable answer wins"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "next prompt is a race", tooltip="Make the next prompt a race", id="race.go"),
-        Binding("escape", "leave", "no race", tooltip="Close this; the next prompt is none", id="sheet.leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.race"))
 
     def __init__(self, view: View, memory: Memory, models: Sequence[ModelRef]) -> None:
         super().__init__()

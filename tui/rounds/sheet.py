@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import on
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
-from tui.keys import shown_key
+from tui.key_table import bindings, rows_in_force
 from tui.rounds.choice import Choice, Ticks
 from tui.safe import safe_content, safe_line
 from tui.widgets.line import Line
@@ -21,7 +20,10 @@ if TYPE_CHECKING:
 
     from textual import events
     from textual.app import ComposeResult
+    from textual.binding import BindingType
     from textual.widget import Widget
+
+    from tui.keys import Key
 
 R = TypeVar("R")
 
@@ -62,11 +64,7 @@ class Sheet(ModalScreen[R]):
     """Whether it covers the whole screen, so that nothing behind it can be read."""
     AUTO_FOCUS = "Input, Choice, Ticks"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-roomy")]  # noqa: RUF012  # an instance variable in Textual, so no ClassVar
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave", tooltip="Close this", id="sheet.leave", priority=True),
-        Binding("down", "app.focus_next", "Next field", show=False, tooltip="To the next field", id="sheet.next"),
-        Binding("up", "app.focus_previous", "Field before", show=False, tooltip="To the field before", id="sheet.previous"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet"))
     DEFAULT_CSS = """
     Sheet {
         align: center middle;
@@ -157,13 +155,18 @@ class Sheet(ModalScreen[R]):
 
     def draw_keys(self) -> None:
         """Show the keys that do something now."""
-        pairs = list(self.hints())
-        shown = [binding for binding in _bindings(self) if binding.show and self.check_action(binding.action, ()) is not False]
-        pairs += [(shown_key(binding.key.split(",")[0]), binding.description) for binding in shown]
+        bound = {binding.id for found in self._bindings.key_to_bindings.values() for binding in found}
+        rows = [row for row in rows_in_force() if row.shown and row.keys and row.id in bound]
+        pairs = [*self.hints()]
+        pairs += [(row.shown_keys[0], self.label(row)) for row in rows if self.check_action(row.action, ()) is not False]
         parts: list[tuple[str, str]] = []
         for key, label in pairs:
             parts += [(key, "bold $text-primary"), (f"\u00a0{label.replace(' ', chr(0xA0))}", ""), ("   ", "")]
         self._keys.update(Content.assemble(*parts[:-1]) if parts else Content(""))
+
+    def label(self, row: Key) -> str:
+        """Return what a key does now, in a word or two."""
+        return row.label
 
     def hints(self) -> Iterator[tuple[str, str]]:
         """Yield keys and what they do beyond the bindings: those of the field with the focus."""
@@ -176,15 +179,3 @@ class Sheet(ModalScreen[R]):
     def action_leave(self) -> None:
         """Close without a result."""
         self.dismiss(None)
-
-
-def _bindings(sheet: Sheet[R]) -> Iterator[Binding]:
-    """Yield a screen's bindings, its own before those of its bases."""
-    seen: set[str] = set()
-    for kind in type(sheet).__mro__:
-        for binding in kind.__dict__.get("BINDINGS", ()):
-            if isinstance(binding, Binding) and binding.id is not None and binding.id not in seen:
-                seen.add(binding.id)
-                yield binding
-        if kind is Sheet:
-            return

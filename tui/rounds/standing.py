@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from agents.errors import StrettoError
 from storage.errors import StoreError
 from tui.figures import NONE
+from tui.key_table import bindings
 from tui.rounds.sheet import Sheet
 from tui.rounds.table import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from textual.binding import BindingType
     from textual.widget import Widget
 
     from agents.compare.rating import Rating
@@ -64,9 +65,7 @@ class RatingsScreen(Sheet[None]):
 
     heading = "Ratings from your votes"
     AUTO_FOCUS = "Table"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "leave", "close", tooltip="Close this", id="sheet.leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.ratings"))
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()

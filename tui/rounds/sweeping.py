@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
 from agents.compare.conditions import pattern_of, text_in
@@ -14,6 +13,7 @@ from agents.errors import InputError
 from agents.models.names import parse_params
 from agents.requests import Accept, Chat, Message
 from agents.tokens import estimate_tokens
+from tui.key_table import bindings
 from tui.rounds.answers import model_options, offered
 from tui.rounds.choice import Choice
 from tui.rounds.sheet import Field, Sheet, line_input
@@ -23,6 +23,7 @@ from tui.rounds.swept import SweptScreen
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from textual.binding import BindingType
     from textual.widget import Widget
 
     from agents.requests import Lane, ModelRef
@@ -46,11 +47,7 @@ class SweepScreen(Sheet[None]):
     """The form."""
 
     heading = "Sweep: one prompt over settings"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "run", tooltip="Run the sweep", id="sweep.go", priority=True),
-        Binding("ctrl+l", "last", "last figures", tooltip="Show what the last sweep gave", id="sweep.last", priority=True),
-        Binding("escape", "leave", "close", tooltip="Close this", id="sheet.leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.sweep"))
     DEFAULT_CSS = """
     SweepScreen #sweep-prompt { height: 3; border: none; padding: 0; width: 1fr; color: $foreground; }
     SweepScreen.-narrow #sweep-prompt { height: 2; }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
 from tui.figures import seconds
+from tui.key_table import bindings
 from tui.rounds.sheet import Sheet
 from tui.rounds.sweep_run import COLUMNS
 from tui.rounds.table import Table
@@ -18,9 +18,11 @@ from tui.widgets.stream_pane import StreamPane
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from textual.binding import BindingType
     from textual.widget import Widget
 
     from agents.events import StepEnded
+    from tui.keys import Key
     from tui.rounds.sweep_run import SweepRun
 
 _REDRAW: Final = 0.2
@@ -33,17 +35,7 @@ class SweptScreen(Sheet[None]):
     heading = "Sweep"
     full = True
     AUTO_FOCUS = "Table"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "answers", tooltip="Show the marked setting's answers", id="swept.open", priority=True),
-        Binding(
-            "escape",
-            "leave",
-            "stop, then close",
-            tooltip="Stop what runs and keep what came; then close",
-            id="sheet.leave",
-            priority=True,
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.swept"))
     DEFAULT_CSS = """
     SweptScreen {
         #swept { height: 1fr; }
@@ -75,6 +67,10 @@ class SweptScreen(Sheet[None]):
         self._table.show(self._sweep.rows())
         self.run_worker(self._sweep.test(), description="test the answers")
 
+    def label(self, row: Key) -> str:
+        """Say what Escape does now."""
+        return "stop" if row.action == "leave" and self._sweep.over is None else super().label(row)
+
     def flush(self, now: float) -> None:
         """Draw the figures when they changed, a few times a second."""
         sweep = self._sweep
@@ -90,6 +86,7 @@ class SweptScreen(Sheet[None]):
             parts.append(seconds(now - sweep.run.began if sweep.over is None else sweep.over.wall))
         parts.append("mean ± 95 % interval")
         self._line.update(safe_content(" · ".join(parts)))
+        self.draw_keys()
         self.fail(sweep.fault or (sweep.over.error or "" if sweep.over is not None else ""))
 
     def action_open(self) -> None:
@@ -111,13 +108,7 @@ class SettingScreen(Sheet[None]):
     heading = "Answers"
     full = True
     AUTO_FOCUS = "StreamPane"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "turn(1)", "next setting", tooltip="The answers of the next setting", id="setting.next", priority=True),
-        Binding(
-            "left", "turn(-1)", "setting before", tooltip="The answers of the setting before", id="setting.previous", priority=True
-        ),
-        Binding("escape,q", "leave", "back", tooltip="Back to the figures", id="sheet.leave", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.setting"))
     DEFAULT_CSS = """
     SettingScreen #setting { height: 1fr; }
     SettingScreen #setting-name { height: 1; background: $panel; text-style: bold; }

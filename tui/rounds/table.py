@@ -11,13 +11,16 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.figures import cut
+from tui.key_table import bindings
 from tui.safe import safe_line
+from tui.widgets.own_keys import do_own_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.style import Style
     from textual import events
+    from textual.binding import BindingType
     from textual.geometry import Size
 
 _GAP = 2
@@ -39,6 +42,7 @@ class Column(NamedTuple):
 class Table(Widget, can_focus=True):
     """Rows of cells; text from outside is made safe here."""
 
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("table"))
     hints: ClassVar[tuple[tuple[str, str], ...]] = (("↑ ↓", "rows"),)
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--head", "table--marked", "table--rule"}
     DEFAULT_CSS = """
@@ -175,14 +179,21 @@ class Table(Widget, can_focus=True):
             self.refresh()
             self.post_message(self.Marked())
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """Walk the rows."""
-        page = max(self.size.height - 2, 1)
-        steps = {"up": -1, "down": 1, "pageup": -page, "pagedown": page, "home": -len(self._rows), "end": len(self._rows)}
-        if event.key in steps:
-            self.move(steps[event.key])
-            event.stop()
-            event.prevent_default()
+        await do_own_key(self, event)
+
+    def action_step(self, by: int) -> None:
+        """Mark the next row, or the one before."""
+        self.move(by)
+
+    def action_page(self, by: int) -> None:
+        """Mark a row a page further."""
+        self.move(by * max(self.size.height - 2, 1))
+
+    def action_edge(self, by: int) -> None:
+        """Mark the first row or the last."""
+        self.move(by * len(self._rows))
 
     def on_click(self, event: events.Click) -> None:
         """Mark the row under the pointer."""

@@ -6,7 +6,6 @@ import random
 import string
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
@@ -14,6 +13,7 @@ from textual.widgets import Static
 from agents.errors import StrettoError
 from storage.errors import StoreError
 from storage.votes import Vote
+from tui.key_table import bindings
 from tui.rounds.sheet import Sheet
 from tui.rounds.standing import RATING_COLUMNS, standing, standing_rows
 from tui.rounds.table import Table
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from textual import events
+    from textual.binding import BindingType
     from textual.widget import Widget
 
     from agents.compare.rating import Rating
@@ -84,37 +85,7 @@ class VoteScreen(Sheet[None]):
     heading = "Which answer is best?"
     full = True
     AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(
-                f"{letter},{letter.upper()}",  # the letters stand there in capitals
-                f"pick('{letter}')",
-                "",
-                show=False,
-                tooltip=f"Answer {letter.upper()} is best",
-                id=f"vote.{letter}",
-                priority=True,
-            )
-            for letter in string.ascii_lowercase[:16]
-        ),
-        Binding("equals_sign", "tie", "tie", tooltip="None is better than the others", id="vote.tie", priority=True),
-        Binding("right,tab", "turn(1)", "next", tooltip="Look at the next answer", id="vote.next", priority=True),
-        Binding(
-            "left,shift+tab",
-            "turn(-1)",
-            "before",
-            show=False,
-            tooltip="Look at the answer before",
-            id="vote.previous",
-            priority=True,
-        ),
-        Binding("pagedown,space", "page(1)", "page", tooltip="Scroll down", id="vote.down", priority=True),
-        Binding("pageup", "page(-1)", "page up", show=False, tooltip="Scroll up", id="vote.up", priority=True),
-        Binding("down", "line(1)", "", show=False, tooltip="A row down", id="vote.row_down", priority=True),
-        Binding("up", "line(-1)", "", show=False, tooltip="A row up", id="vote.row_up", priority=True),
-        Binding("escape", "leave", "close", tooltip="Leave without a vote; once voted, close", id="sheet.leave", priority=True),
-        Binding("enter", "done", "close", show=False, tooltip="Close this", id="vote.done", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.vote"))
     DEFAULT_CSS = """
     VoteScreen {
         #vote-prompt { height: auto; max-height: 3; color: $text-muted; }

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from tui.key_table import bindings
 from tui.safe import safe_content, safe_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
+    from textual.binding import BindingType
     from textual.content import Content
 
 _PREVIEW_LINES = 8
@@ -24,13 +25,7 @@ _PREVIEW_LINES = 8
 class CodeScreen(ModalScreen[str | None]):
     """Lists code blocks by their numbers; the last one, most likely the one that was just read, is chosen first."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(str(digit), f"number({digit})", f"Block {digit}", id=f"code.{digit}", tooltip=f"Copy block {digit}")
-            for digit in range(1, 10)
-        ),
-        Binding("escape,q", "dismiss", "Leave", id="code.close", tooltip="Copy nothing", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("code"))
     DEFAULT_CSS = """
     CodeScreen {
         align: center middle;

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
+from tui.key_table import bindings
 from tui.widgets.entry_list import Entry, EntryList
 from tui.widgets.line import Line
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from textual.app import ComposeResult
+    from textual.binding import BindingType
     from textual.widgets import Input
 
     from tui.keymap import Keymap
@@ -79,13 +80,7 @@ TERMINALS = (
 class HelpScreen(ModalScreen[None]):
     """All keys by place, then what else there is to know; typing keeps what fits."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,f1", "close", "Close", tooltip="Clear what was typed, then close", id="help.close", priority=True),
-        Binding("up", "scroll(-1)", "Up", tooltip="Scroll up", id="help.up", priority=True),
-        Binding("down", "scroll(1)", "Down", tooltip="Scroll down", id="help.down", priority=True),
-        Binding("pageup", "page(-1)", "Page up", tooltip="Scroll up a page", id="help.page_up", priority=True),
-        Binding("pagedown", "page(1)", "Page down", tooltip="Scroll down a page", id="help.page_down", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("help"))
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-usual")]  # noqa: RUF012  # an instance variable in Textual, so no ClassVar
 

@@ -5,36 +5,44 @@ from __future__ import annotations
 import webbrowser
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from tui.key_table import bindings
 from tui.safe import safe_content, safe_link
-from tui.urls import address_spans
+from tui.slices import at_once
+from tui.urls import address_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
 _MOST: Final = 200
 
 
 def addresses(text: str) -> list[str]:
     """Return the plain http and https addresses in ``text``, in order, each once."""
-    return list(dict.fromkeys(text[start:end] for start, end in address_spans(text)))
+    return at_once(address_list(text))
+
+
+def address_list(text: str) -> Generator[None, None, list[str]]:
+    """Return the same. Yields often."""
+    found: dict[str, None] = {}
+    for span in address_steps(text):
+        if span is not None:
+            found[text[span[0] : span[1]]] = None
+        yield
+    return list(found)
 
 
 class LinksScreen(ModalScreen[None]):
     """Asks what to do with an address: open it, copy it, or nothing."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "open", "Open", id="links.open", tooltip="Open the address in the browser", priority=True),
-        Binding("y", "copy", "Copy", id="links.copy", tooltip="Copy the address", priority=True),
-        Binding("escape,q", "dismiss", "Leave", id="links.close", tooltip="Do nothing", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("links"))
     DEFAULT_CSS = """
     LinksScreen {
         align: center middle;

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import msgspec
-from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList, Static, TextArea
 
 from agents.errors import StrettoError
 from agents.models.names import parse_model, parse_params
 from agents.requests import ModelRef, Params
 from tui.compare.limits import MARKS
+from tui.key_table import bindings
 from tui.rounds.sheet import Field, Sheet, line_input
 from tui.safe import safe_content, safe_line
 from tui.widgets.slider import Slider
@@ -19,6 +19,7 @@ from tui.widgets.slider import Slider
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from textual.binding import BindingType
     from textual.widget import Widget
 
     from agents.models.service import EndpointModels
@@ -42,17 +43,7 @@ class PaneSettings(Sheet[PaneSetup]):
 
     heading: ClassVar[str] = "Pane settings"
     AUTO_FOCUS = "#setup-model"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "apply(False)", "This pane", id="setup.apply", tooltip="Apply to this pane", priority=True),
-        Binding(
-            "ctrl+t",
-            "apply(True)",
-            "All panes",
-            id="setup.apply_all",
-            tooltip="Apply parameters and system prompt to all panes; each keeps its model",
-            priority=True,
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.setup"))
     DEFAULT_CSS = """
     PaneSettings {
         & #setup-models { height: auto; max-height: 6; border: none; padding: 0; background: $panel; }

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.key_table import bindings
 from tui.safe import safe_content, safe_line
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from agents.events import Hit
 
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 class PassageScreen(ModalScreen[None]):
     """Shows one passage; any of Escape, Enter and q closes it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "dismiss", "Close", tooltip="Back to the answer", id="passage.close", priority=True)
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("passage"))
 
     def __init__(self, number: int, hit: Hit) -> None:
         super().__init__()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
 
+from tui.key_table import bindings
 from tui.rounds.sheet import Sheet
 from tui.safe import safe_content, safe_line
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Iterator
 
+    from textual.binding import BindingType
     from textual.widget import Widget
 
     from tui.prompts import Prompt
@@ -27,12 +28,7 @@ class QueueScreen(Sheet[str]):
 
     heading: ClassVar[str] = "Waiting prompts"
     AUTO_FOCUS = "OptionList"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        # Without priority, so that none of them overtakes an arrow pressed before it and acts on another prompt.
-        Binding("enter,e", "change", "Change", id="queue.change", tooltip="Take it back into the prompt"),
-        Binding("delete,d", "drop", "Drop", id="queue.drop", tooltip="Do not send it"),
-        Binding("ctrl+up,u", "rise", "Move up", id="queue.rise", tooltip="Send it before the one above"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.queue"))
     DEFAULT_CSS = """
     QueueScreen OptionList { height: auto; max-height: 20; border: none; padding: 0; background: $surface; }
     """

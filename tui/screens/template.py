@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import on
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static, TextArea
 
 from agents.errors import InputError
 from agents.templates import INPUT, Template, Templates, load_templates
+from tui.key_table import bindings
 from tui.prompts import Prompt
 from tui.rounds.sheet import Field, Sheet, line_input
 from tui.safe import safe_content, safe_line, safe_text
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from textual.binding import BindingType
     from textual.widget import Widget
 
 _PREVIEW = 2000
@@ -42,11 +43,7 @@ class TemplateList(Sheet[Template]):
 
     heading: ClassVar[str] = "Templates"
     AUTO_FOCUS = "Input"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Fill in", id="templates.choose", tooltip="Fill in the marked template", priority=True),
-        Binding("down", "move(1)", "Down", id="templates.down", tooltip="Mark the next template", show=False, priority=True),
-        Binding("up", "move(-1)", "Up", id="templates.up", tooltip="Mark the template before", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.templates"))
     DEFAULT_CSS = """
     TemplateList OptionList { height: auto; max-height: 16; border: none; padding: 0; background: $surface; }
     """
@@ -126,12 +123,7 @@ class TemplateForm(Sheet[Filling]):
 
     heading: ClassVar[str] = "Template"
     AUTO_FOCUS = "Input, TextArea"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "give(True)", "Send", id="template.send", tooltip="Send the filled-in template", priority=True),
-        Binding(
-            "ctrl+e", "give(False)", "To the prompt", id="template.insert", tooltip="Put its text into the prompt", priority=True
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("sheet.template"))
     DEFAULT_CSS = """
     TemplateForm {
         & TextArea { height: 3; width: 1fr; border: none; padding: 0; background: $panel; }

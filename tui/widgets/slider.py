@@ -11,11 +11,15 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from tui.key_table import bindings
+from tui.widgets.own_keys import do_own_key
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
     from textual.app import RenderResult
+    from textual.binding import BindingType
 
 _DIGITS: Final = 6
 _FIGURE: Final = 14
@@ -38,6 +42,7 @@ class Slider(Widget, can_focus=True):
         &:focus { background: $primary-muted; }
     }
     """
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("slider"))
     hints: ClassVar[tuple[tuple[str, str], ...]] = (("◂ ▸", "change"), ("0…9", "type it"))
     value: reactive[int] = reactive(0)
 
@@ -60,21 +65,25 @@ class Slider(Widget, can_focus=True):
         self._typed = ""
         self.set_reactive(Slider.value, value)
 
-    def on_key(self, event: events.Key) -> None:
-        """Take the arrows, and digits as the number itself; marks do not bind what is typed."""
+    async def on_key(self, event: events.Key) -> None:
+        """Take its own keys, and digits as the number itself; marks do not bind what is typed."""
         character = event.character
-        if event.key in {"left", "right"}:
-            self._put(step(self._marks, self.value, 1 if event.key == "right" else -1))
-        elif event.key in {"home", "end"}:
-            self._put(self._marks[0 if event.key == "home" else -1])
-        elif event.key == "backspace":
-            self._type((self._typed or str(self.value))[:-1])
-        elif character is not None and character.isascii() and character.isdecimal():
+        if not await do_own_key(self, event) and character is not None and character.isascii() and character.isdecimal():
             self._type((self._typed + character)[-_DIGITS:])
-        else:
-            return
-        event.stop()
-        event.prevent_default()
+            event.stop()
+            event.prevent_default()
+
+    def action_step(self, by: int) -> None:
+        """Go to the next mark, or to the one before."""
+        self._put(step(self._marks, self.value, by))
+
+    def action_edge(self, at: int) -> None:
+        """Go to the first mark or the last."""
+        self._put(self._marks[at])
+
+    def action_shorten(self) -> None:
+        """Take the last digit away."""
+        self._type((self._typed or str(self.value))[:-1])
 
     def on_blur(self) -> None:
         """Begin a new number when digits are typed again."""
