@@ -20,7 +20,7 @@ from agents.tools.files import locate, read_regular, shown
 from storage.attachments import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from storage.attachments import AttachedFiles
 
@@ -41,6 +41,8 @@ _MEDIA: Final = frozenset({*_IMAGES, "image/webp"})
 """The media types of images. They are written into requests as they are, and a stored turn may hold any."""
 _NAMED = re.compile(r"""(?<![^\s(\[{])@(?:"([^"\n]+)"|([^\s"]+))""")
 """``@path`` or ``@"path with spaces"`` at the beginning of a word: in ``me@example.org`` there is none."""
+_PATH = re.compile(r"\w[./]\w|^[.~]?/\w")
+"""What makes a word look like a path."""
 _AROUND = ".,;:!?)]}'\""
 """What ends a sentence around a path and is no part of it."""
 
@@ -50,17 +52,63 @@ class _File(NamedTuple):
     data: bytes
 
 
-def named_files(text: str) -> tuple[str, ...]:
-    """Return the paths that ``text`` names with ``@`` and that are files, as they were named, each once.
+class Named(NamedTuple):
+    """What a text names with ``@``, each once."""
+
+    files: tuple[str, ...]
+    """Paths of files, as they were named."""
+    stored: tuple[Attachment, ...] = ()
+    """What is stored already."""
+    missing: tuple[str, ...] = ()
+    """What looks like a path and is no file."""
+
+
+def look_for(text: str, stored: Sequence[Attachment] = (), unread: Collection[str] = ()) -> Named:
+    """Return what ``text`` names: of ``stored`` what it still names, else files; ``unread`` are words that name none.
 
     Looks at the disk, for nothing but the names themselves. A word that is no file's name is a word.
     """
-    found: dict[str, None] = {}
+    files: dict[str, None] = {}
+    kept: dict[Attachment, None] = {}
+    missing: dict[str, None] = {}
+    known = {each.name: each for each in stored}
     for quoted, word in _NAMED.findall(text):
-        name = next((name for name in _readings(quoted, word) if _is_file(name)), None)
-        if name is not None:
-            found[name] = None
-    return tuple(found)
+        readings = _readings(quoted, word)
+        if (again := next((known[name] for name in map(shown, readings) if name in known), None)) is not None:
+            kept[again] = None
+        elif readings[-1] in unread:
+            continue
+        elif (name := next(filter(_is_file, readings), None)) is not None:
+            files[name] = None
+        elif _PATH.search(readings[-1]):
+            missing[readings[-1]] = None
+    return Named(tuple(files), tuple(kept), tuple(missing))
+
+
+def named_files(text: str) -> tuple[str, ...]:
+    """Return the paths that ``text`` names with ``@`` and that are files, as they were named, each once."""
+    return look_for(text).files
+
+
+def own_words(text: str, given: str) -> frozenset[str]:
+    """Return the words behind an ``@`` in ``text`` that a person did not give: those of a template."""
+    words, theirs = ({_readings(*found)[-1] for found in _NAMED.findall(each)} for each in (text, given))
+    return frozenset(words - theirs)
+
+
+def weigh(named: Named) -> tuple[int, int]:
+    """Return how many bytes of text, and how many images, what is named is, as far as that can be told. Looks at the disk."""
+    media = [(each.size, each.media) for each in named.stored]
+    for name in named.files:
+        try:
+            path = Path(name).expanduser()
+            with path.open("rb") as file:
+                kind = media_of(file.read(12))
+                media.append((path.stat().st_size, kind or "text/plain"))
+        except (OSError, ValueError, RuntimeError):
+            continue
+    images = sum(kind in _MEDIA for _, kind in media)
+    return sum(size for size, kind in media if kind not in _MEDIA), images
 
 
 def _readings(quoted: str, word: str) -> tuple[str, ...]:

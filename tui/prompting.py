@@ -27,7 +27,8 @@ class _Sending(NamedTuple):
 
     view: View
     prompt: Prompt
-    named_in: str
+    named_in: str | None
+    """``None``: nowhere."""
 
 
 class Prompting:
@@ -61,11 +62,11 @@ class Prompting:
         """Give a prompt to a view, with the files that ``named_in``, else its text, names; in the order they were sent."""
         self._app.run_worker(self._keep(prompt.text), name="keep the prompt", description="history", exit_on_error=False)
         text = prompt.text if named_in is None else named_in
-        takes_files = view.takes_files and "@" in text
+        takes_files = view.takes_files and ("@" in text or bool(prompt.attachments))
         if not takes_files and not self._sending:
             view.submit(prompt)
             return
-        self._sending.append(_Sending(view, prompt, text if takes_files else ""))
+        self._sending.append(_Sending(view, prompt, text if takes_files else None))
         if not self._reading:
             self._reading = True
             self._app.run_worker(self._send_all(), name="send", description="files of prompts")
@@ -85,36 +86,44 @@ class Prompting:
             self._reading = False
 
     async def _send_first(self, first: _Sending) -> None:
-        files: tuple[Attachment, ...] = ()
-        reason = ""
+        prompt, reason = first.prompt, ""
+        missing: tuple[str, ...] = ()
         try:
-            files = await self._files(first.named_in)
+            prompt, missing = await self._with_files(prompt, first.named_in)
         except (StoreError, StrettoError) as error:
             reason = str(error)
         if not self._sending or self._sending[0] is not first:
             return  # dropped meanwhile
         self._sending.popleft()
         if reason:
-            self._refuse(first.prompt.text, reason)
+            self._refuse(first.prompt, reason)
         else:
-            first.view.submit(first.prompt._replace(attachments=(*first.prompt.attachments, *files)))
+            if missing:
+                names = ", ".join(f"@{name}" for name in missing)
+                self._say(f"{names}: no such file, so nothing was attached; it was sent as text")
+            first.view.submit(prompt)
 
-    async def _files(self, text: str) -> tuple[Attachment, ...]:
+    async def _with_files(self, prompt: Prompt, text: str | None) -> tuple[Prompt, tuple[str, ...]]:
+        """Return the prompt with the files that ``text`` names, and what it names in vain; those stored are not read again."""
         import asyncio
 
-        from agents.attachments import attach, named_files
+        from agents.attachments import attach, look_for
 
-        names = await asyncio.to_thread(named_files, text) if text else ()
-        if not names:
-            return ()
-        await self._app.workspace.open()
-        return await attach(names, self._app.workspace.attached)
+        if text is None:
+            return prompt, ()
+        named = await asyncio.to_thread(look_for, text, prompt.attachments, prompt.unread)
+        files: tuple[Attachment, ...] = ()
+        if named.files:
+            await self._app.workspace.open()
+            files = await attach(named.files, self._app.workspace.attached)
+        return prompt._replace(attachments=(*named.stored, *files)), named.missing
 
-    def _refuse(self, text: str, reason: str) -> None:
+    def _refuse(self, refused: Prompt, reason: str) -> None:
         """Say why a prompt was not sent, and give it back if nothing else was typed meanwhile."""
         prompt = self._app.dashboard.prompt
         if not prompt.value:
-            prompt.value = text
+            prompt.value = refused.text
+            prompt.back = refused
         self._say(f"not sent: {reason}", "error")
 
     async def _keep(self, text: str) -> None:
@@ -148,7 +157,9 @@ class Prompting:
                 except InputError as error:
                     self._say(str(error), "error")
                 else:
+                    back = prompt.back
                     prompt.value = text
+                    prompt.back = back
         except InputError as error:
             self._say(str(error), "error")
         except SuspendNotSupported:
@@ -179,13 +190,16 @@ class Prompting:
     def _filled(self, filling: Filling | None) -> None:
         if filling is None:
             return
-        prompt = self._app.dashboard.prompt
+        from agents.attachments import own_words
+
+        area, prompt = self._app.dashboard.prompt, filling.prompt
+        prompt = prompt._replace(unread=own_words(prompt.text, filling.given))
+        area.value = ""
         if not filling.send:
-            prompt.value = filling.prompt.text
+            area.bring_back(prompt)
             return
-        prompt.value = ""
-        prompt.earlier.add(filling.prompt.text)
-        self.send(self._app.dashboard.view, filling.prompt, filling.given)
+        area.earlier.add(prompt.text)
+        self.send(self._app.dashboard.view, prompt, filling.given)
 
     def show_queue(self) -> None:
         """Show what waits, to change and to drop."""
@@ -197,6 +211,7 @@ class Prompting:
         else:
             self._app.notify("No prompt waits here.", timeout=3, markup=False)
 
-    def _take_back(self, text: str | None) -> None:
-        if text is not None:
-            self._app.dashboard.prompt.bring_back(text)
+    def _take_back(self, prompt: Prompt | None) -> None:
+        if prompt is not None:
+            dashboard = self._app.dashboard
+            dashboard.prompt.bring_back(dashboard.view.taken_back(prompt))

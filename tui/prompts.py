@@ -25,3 +25,20 @@ class Prompt(NamedTuple):
     """``False`` asks past the cache, whatever the settings say."""
     accept: Accept | None = None
     """What an answer must be to win a race of the panes; ``None``: no race."""
+    unread: frozenset[str] = frozenset()
+    """Words behind an @ that are a template's own: they name no files."""
+
+    def companions(self, whom: str) -> str:
+        """Return what goes with the text, in a few words; ``whom`` says to which panes."""
+        parts = [f"to {whom}"] if whom else []
+        if self.accept is not None:
+            parts.append("as a race")
+        if self.system is not None:
+            parts.append("a system prompt")
+        given = {} if self.params is None else {name: getattr(self.params, name) for name in self.params.__struct_fields__}
+        parts += [f"{name} {value}" for name, value in given.items() if value is not None]
+        if self.attachments:
+            parts.append("a stored file" if len(self.attachments) == 1 else f"{len(self.attachments)} stored files")
+        if not self.use_cache:
+            parts.append("past the cache")
+        return ", ".join(parts)

@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.attachments import MAX_IMAGE_BYTES, MAX_TEXT_BYTES, MOST_FILES, attach, media_of, named_files, request_body
+from agents.attachments import (
+    MAX_IMAGE_BYTES,
+    MAX_TEXT_BYTES,
+    MOST_FILES,
+    Named,
+    attach,
+    look_for,
+    media_of,
+    named_files,
+    request_body,
+)
 from agents.errors import InputError
 from agents.events import StepEnded
 from agents.requests import Attachment, Chat, Lane, Message, ModelRef
@@ -65,6 +75,7 @@ def test_only_words_that_begin_with_an_at_sign_and_name_a_file_are_files(here: P
         'See @a.txt, (@b) and @"my file.md"; me@example.org and @nobody are people, @folder is none, @a.txt again, @dot.'
         f" @{here / 'a.txt'} @ @@ @\\0 @{'x' * 5000}"
     )
+    assert look_for("@lost.txt (@a/b), @anna @... @a.txt", unread={"a.txt"}) == Named((), (), ("lost.txt", "a/b"))
     assert named_files(text) == ("a.txt", "b", "my file.md", "dot.", str(here / "a.txt"))
 
 

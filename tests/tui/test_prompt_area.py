@@ -12,6 +12,7 @@ from tests.servers.paced import PacedServer
 from tests.tui.room import HOSTILE
 from tests.tui.stage import stage
 from tui.prompt_history import PromptHistory
+from tui.prompts import Prompt
 from tui.rounds.sheet import line_input
 from tui.widgets.line import Line
 from tui.widgets.prompt_area import PromptArea
@@ -97,7 +98,7 @@ async def test_what_was_typed_is_not_lost_when_another_text_takes_its_place(pilo
     line = of(pilot).line
     await send(pilot, "sent")
     line.value = "half a thought"
-    line.bring_back("an earlier prompt")
+    line.bring_back(Prompt("an earlier prompt"))
     assert line.value == "an earlier prompt"
     await pilot.press("up")
     assert line.value == "half a thought"

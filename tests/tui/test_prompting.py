@@ -9,6 +9,7 @@ import pytest
 from textual import events
 
 from agents.browse import Listing, list_files
+from agents.requests import Params
 from tests.agents.test_attachments import PNG
 from tests.servers.paced import PacedServer
 from tests.tui.stage import Stage, stage
@@ -55,6 +56,14 @@ def contents(server: PacedServer) -> list[object]:
 
 async def ready(at: Stage, panes: int = 1) -> None:
     await at.until(lambda: len(at.app.dashboard.compare.answers) == panes and at.app.workspace.opened)
+
+
+async def change(at: Stage, text: str) -> None:
+    """Change what stands in the prompt, as by typing, and send it."""
+    prompt = at.app.dashboard.prompt
+    prompt.replace(text, (0, 0), prompt.document.end)
+    await prompt.action_submit()
+    await at.settle()
 
 
 async def idle(at: Stage) -> None:
@@ -253,6 +262,77 @@ async def test_what_waits_stands_over_the_prompt_and_can_be_changed_dropped_and_
         await at.until(lambda: not strip.display)
 
 
+async def test_what_goes_with_a_prompt_that_is_taken_back_goes_with_it_again(
+    tmp_path: Path, here: Path, server: PacedServer
+) -> None:
+    (here / "notes.txt").write_text("my notes")
+    async with stage(tmp_path, server.base_url, "lab/paced-4000-50", "lab/b") as at:
+        await ready(at, 2)
+        view, bar = at.app.dashboard.compare, at.app.dashboard.bar
+        await at.send("go")
+        await at.until(lambda: len(server.requests) == 2)
+        key = view.answers[0].key
+        wanted = Prompt("sum up @notes.txt", system="Be brief.", params=Params(temperature=0.5), panes=(key,))
+        at.app.prompting.send(view, wanted)
+        await at.until(lambda: "sum up @notes.txt for 1 paced-4000-50" in at.text_of(bar.waiting))
+        (here / "notes.txt").unlink()
+        for again in ("sum up @notes.txt at last", "sum up"):
+            at.app.action_queue()
+            await at.until(lambda: isinstance(at.app.screen, QueueScreen))
+            await at.press("enter")
+            told_of = "goes with it: to 1 paced-4000-50, a system prompt, temperature 0.5, a stored file"
+            await at.until(lambda told_of=told_of: told_of in at.text_of(bar))  # type: ignore[misc]
+            assert not view.queue
+            await change(at, again)
+            await at.until(lambda: len(view.queue) == 1)
+            (prompt,) = view.queue
+            assert (prompt.text, prompt.system, prompt.panes) == (again, "Be brief.", (key,))
+            assert prompt.params == Params(temperature=0.5)
+            assert [each.name for each in prompt.attachments] == ["notes.txt"] * ("@" in again)
+            await at.until(lambda: "goes with it" not in at.text_of(bar))
+        await at.press("f9")
+
+
+async def test_clearing_the_prompt_lets_go_of_what_went_with_it(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await ready(at)
+        bar = at.app.dashboard.bar
+        bar.prompt.bring_back(Prompt("text", system="Be brief."))
+        await at.until(lambda: "goes with it: a system prompt" in at.text_of(bar))
+        await at.press("ctrl+u")
+        await at.until(lambda: "goes with it" not in at.text_of(bar))
+        await at.send("plain")
+        await at.until(lambda: len(server.requests) == 1)
+        assert bodies(server)[0]["messages"] == [{"role": "user", "content": "plain"}]
+        await idle(at)
+
+
+async def test_a_changed_prompt_keeps_the_files_it_was_sent_with(tmp_path: Path, here: Path, server: PacedServer) -> None:
+    (here / "notes.txt").write_text("my notes")
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await ready(at)
+        await at.send("sum up @notes.txt")
+        await at.until(lambda: len(server.requests) == 1)
+        await idle(at)
+        (here / "notes.txt").unlink()
+        at.app.action_act("edit")
+        await at.until(lambda: at.app.dashboard.prompt.value == "sum up @notes.txt")
+        await change(at, "sum up @notes.txt, please")
+        await at.until(lambda: len(server.requests) == 2)
+        assert "my notes" in str(contents(server)[1])
+        await idle(at)
+
+
+async def test_a_mistyped_files_name_is_named_and_the_prompt_sent_as_text(tmp_path: Path, here: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await ready(at)
+        await at.send("sum up @nosuch.txt, @anna")
+        await at.until(lambda: "@nosuch.txt: no such file" in " ".join(at.screen().split()))
+        await at.until(lambda: contents(server) == ["sum up @nosuch.txt, @anna"])
+        assert "@anna:" not in at.screen()
+        await idle(at)
+
+
 async def test_a_key_behind_an_arrow_acts_on_the_prompt_that_the_arrow_went_to(tmp_path: Path, server: PacedServer) -> None:
     async with stage(tmp_path, server.base_url, "lab/paced-4000-50") as at:
         await ready(at)
@@ -359,6 +439,17 @@ async def test_the_estimate_follows_what_is_typed(tmp_path: Path, server: PacedS
         await at.until(lambda: "≈ 5 tok" in at.text_of(at.app.dashboard.bar))
         await at.press("ctrl+u")
         await at.until(lambda: "≈" not in at.text_of(at.app.dashboard.bar))
+
+
+async def test_the_estimate_counts_the_files_that_go_with_it(tmp_path: Path, here: Path, server: PacedServer) -> None:
+    (here / "notes.txt").write_text("n" * 4000)
+    (here / "pixel.png").write_bytes(PNG)
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await ready(at)
+        at.app.dashboard.prompt.value = "see @notes.txt"
+        await at.until(lambda: "≈ 1.0k tok" in at.text_of(at.app.dashboard.bar))
+        at.app.dashboard.prompt.value = "see @notes.txt @pixel.png"
+        await at.until(lambda: "≈ 1.0k tok + 1 image" in at.text_of(at.app.dashboard.bar))
 
 
 async def test_without_an_editor_or_a_terminal_for_it_one_line_says_so(

@@ -126,6 +126,11 @@ class PaneGrid(Container):
     def _weights(self, kept: dict[int, list[int]], count: int) -> list[int]:
         return kept.get(count, [_WEIGHT] * count)
 
+    @property
+    def standing(self) -> Shape:
+        """How many columns and rows there are on screen."""
+        return self._shape
+
     def widen(self, pane: ComparePane, by: int) -> bool:
         """Change the share of a pane's column; False when it would leave too little to others, or there is only one."""
         return self._share(self._columns, self._shape.columns, pane, by, self._room[0], _LEAST.columns)
@@ -155,7 +160,8 @@ class PaneGrid(Container):
             return f"pane {first} of {count} alone · {key('pane.zoom')} shows all"
         last = first + len(self.shown) - 1
         which = f"panes {first}–{last}" if last > first else f"pane {first}"
-        return f"{which} of {count} · {key('pane.page_next')} shows the next"
+        following = "next" if last < count else "first"
+        return f"{which} of {count} · {key('pane.page_next')} shows the {following}"
 
 
 class GridLine(Static):

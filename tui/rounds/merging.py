@@ -10,6 +10,7 @@ from textual.widgets import Static
 from agents.events import Log, RunEnded, Saved, StepEvent, StepQueued
 from agents.requests import Merge
 from tui.figures import short_model
+from tui.prompts import Prompt
 from tui.key_table import bindings
 from tui.rounds.answers import offered
 from tui.rounds.choice import Choice, Ticks
@@ -167,7 +168,7 @@ class MergedScreen(Sheet[None]):
         if self.answer:
             text = self.answer
             self.dismiss(None)
-            self._view.hinted(text)
+            self._view.hinted(Prompt(text))
 
     def action_again(self) -> None:
         """Ask once more."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agents.workspace import Workspace
     from tui.feed import Feed
     from tui.keymap import Keymap
+    from tui.prompts import Prompt
     from tui.views.view import View
 
 
@@ -48,7 +49,7 @@ class Dashboard(Screen[None]):
         self.view: View = self.compare
         """The view on screen."""
         self.status = StatusLine(workspace, lambda: len(self.view.queue))
-        self.bar = PromptBar(self.compare.placeholder)
+        self.bar = PromptBar(self.compare.placeholder, self._whom)
         self.prompt = self.bar.prompt
         self.leader = LeaderMenu()
         self._queue_key = keymap.after_leader(keymap["prompt.queue"])
@@ -86,10 +87,13 @@ class Dashboard(Screen[None]):
         self._draw_tabs()
         self.view.entered()
 
+    def _whom(self, prompt: Prompt) -> str:
+        return self.view.whom(prompt)
+
     def flush(self, now: float) -> None:
         """Draw what changed since the last frame."""
         self.view.flush(now)
-        self.bar.waiting.show(self.view.queue, self._queue_key)
+        self.bar.waiting.show(self.view.queue, self._queue_key, self.view.whom)
 
     def _hint(self) -> None:
         mark, placeholder = self.view.hint()
@@ -101,8 +105,8 @@ class Dashboard(Screen[None]):
         event.stop()
         if event.view is self.view:
             self._hint()
-            if event.text is not None:
-                self.prompt.bring_back(event.text)
+            if event.back is not None:
+                self.prompt.bring_back(event.back)
 
     def _draw_tabs(self) -> None:
         keys = {row.action: row.shown_keys for row in self._keymap.rows}

@@ -64,6 +64,8 @@ class PaneSettings(Sheet[PaneSetup]):
         self._limit = model.params.max_tokens or workspace.settings.defaults.max_tokens
         self._named: dict[str, tuple[str, str]] = {}
         """Name as shown to endpoint and model: a shown name is made safe and may be cut."""
+        self._offers: tuple[EndpointModels, ...] | None = None
+        """What the endpoints have, once they said."""
         self._endpoints: set[str] = set(workspace.settings.endpoints)
         params = model.params
         self._model = line_input(self._show(model.endpoint, model.model), "endpoint/model", "setup-model")
@@ -118,7 +120,7 @@ class PaneSettings(Sheet[PaneSetup]):
         for offer in offers:
             for model in offer.models:
                 self._show(offer.name, model)
-        self._note.update(safe_content(_told(offers)))
+        self._offers = offers
         self._offer()
 
     def _offer(self) -> None:
@@ -130,6 +132,8 @@ class PaneSettings(Sheet[PaneSetup]):
         self._models.add_options([safe_content(name) for name in fitting])
         self._models.highlighted = 0 if fitting else None
         self._models.display = bool(fitting)
+        if self._offers is not None:
+            self._note.update(safe_content(_told(self._offers, len(self._named), len(fitting))))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Narrow the list down to what is typed."""
@@ -177,9 +181,14 @@ def _shown(value: float | None) -> str:
     return "" if value is None else str(value)
 
 
-def _told(offers: tuple[EndpointModels, ...]) -> str:
-    """Return what came of asking: the endpoints that did not say, each with its reason."""
+def _told(offers: tuple[EndpointModels, ...], count: int, fitting: int) -> str:
+    """Return what came of asking, and of what is typed: the endpoints that did not say, each with its reason."""
     failed = [f"{offer.name}: {offer.error}" for offer in offers if offer.error]
-    count = sum(len(offer.models) for offer in offers)
-    known = f"{count} {'model' if count == 1 else 'models'} known; type to find one, Down and Enter take it"
+    models = "model" if count == 1 else "models"
+    if not fitting:
+        known = f"none of the {count} {models} known is called so: the name will be taken as typed"
+    elif fitting < count:
+        known = f"{fitting} of {count} {models} known; Down and Enter take one"
+    else:
+        known = f"{count} {models} known; type to find one, Down and Enter take it"
     return "\n".join([known, *(safe_line(line, 200) for line in failed)])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.widgets import OptionList
 
 from tui.key_table import bindings
+from tui.prompts import Prompt
 from tui.rounds.sheet import Sheet
 from tui.safe import safe_content, safe_line
 
@@ -17,14 +18,12 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.widget import Widget
 
-    from tui.prompts import Prompt
-
 _LOOK_EVERY = 0.25
 """Seconds between two looks at what still waits."""
 
 
-class QueueScreen(Sheet[str]):
-    """Lists what waits in a view; gives back the text of a prompt that is to be changed."""
+class QueueScreen(Sheet[Prompt]):
+    """Lists what waits in a view; gives back the one that is to be changed."""
 
     heading: ClassVar[str] = "Waiting prompts"
     AUTO_FOCUS = "OptionList"
@@ -80,9 +79,9 @@ class QueueScreen(Sheet[str]):
         """Give the marked prompt back and let it wait no more."""
         at = self._place()
         if at is not None:
-            text = self._queue[at].text
+            prompt = self._queue[at]
             del self._queue[at]
-            self.dismiss(text)
+            self.dismiss(prompt)
 
     def action_drop(self) -> None:
         """Let the marked prompt wait no more."""

@@ -12,6 +12,7 @@ from tui.compare.grid import MOST_PANES
 from tui.compare.lanes import Lanes, request
 from tui.compare.limits import MARKS
 from tui.compare.queue import drop_pane, take_due
+from tui.prompts import Prompt
 from tui.safe import safe_line
 from tui.views.rounds import RoundsView
 from tui.widgets.slider import step
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from agents.workspace import Workspace
     from tui.compare.turns import Turn
     from tui.feed import Feed
-    from tui.prompts import Prompt
     from tui.screens.pane_settings import PaneSetup
     from tui.widgets.compare_pane import ComparePane
 
@@ -90,7 +90,8 @@ class CompareView(RoundsView):
             self._resend(prompt)
         else:
             prompt = self.raced(prompt)
-            self.queue.append(prompt._replace(panes=prompt.panes or tuple(pane.key for pane in self.targets)))
+            kept = tuple(pane.key for pane in self.answers if pane.key in prompt.panes)
+            self.queue.append(prompt._replace(panes=kept or tuple(pane.key for pane in self.targets)))
         self._next()
 
     def _next(self) -> None:
@@ -195,7 +196,16 @@ class CompareView(RoundsView):
         asked = marked.turns[-1].prompt
         panes = [pane for pane in self.targets if pane.turns and pane.turns[-1].prompt.text == asked.text]
         self._edited = {pane.key: pane.turns[-1] for pane in panes}
-        self.hinted(asked.text)
+        # What was stored of its files goes along: they may be gone.
+        self.hinted(Prompt(asked.text, asked.attachments, unread=asked.unread))
+
+    def taken_back(self, prompt: Prompt) -> Prompt:
+        """Return what goes with a prompt's text; one that was to take the place of another does so again."""
+        if not prompt.replaces:
+            return prompt
+        self._edited = {pane.key: pane.turns[-1] for pane in self.answers if pane.key in prompt.panes and pane.turns}
+        self.hinted()
+        return prompt._replace(replaces=False)
 
     def _resend(self, prompt: Prompt) -> None:
         """Queue a changed prompt in place of the one it was; where the conversation has gone on, as a turn of its own."""

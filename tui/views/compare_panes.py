@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from tui.compare.grid import MOST_PANES, GridLine, PaneGrid
 from tui.compare.lanes import shared
+from tui.safe import safe_line
 from tui.views.view import View
 from tui.widgets.compare_pane import ComparePane
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from agents.workspace import Workspace
     from tui.app import StrettoApp
     from tui.feed import Feed
+    from tui.prompts import Prompt
     from tui.widgets.stream_pane import StreamPane
 
 _EMPTY = "Looking for models: what is configured, OPENAI_API_KEY, Ollama, else the embedded one."
@@ -61,6 +63,18 @@ class PanesView(View):
     def panes(self) -> list[StreamPane]:
         """Return the panes' text widgets."""
         return [pane.pane for pane in self.answers]
+
+    def whom(self, prompt: Prompt) -> str:
+        """Return which panes ``prompt`` goes to: the number and model of one, the numbers of several."""
+        if not prompt.panes:
+            return ""
+        found = {number: pane for number, pane in enumerate(self.answers, 1) if pane.key in prompt.panes}
+        if len(found) in {0, len(self.answers)}:
+            return ""
+        if len(found) > 1:
+            return ", ".join(map(str, found))
+        ((number, pane),) = found.items()
+        return f"{number} {safe_line(pane.model.model, 24)}"
 
     def removed(self, pane: ComparePane) -> None:
         """Take note that a pane is being taken away."""
@@ -131,20 +145,21 @@ class PanesView(View):
 
     def act_widen(self, by: int) -> None:
         """Change the width of the marked pane's column."""
-        self._resize(self.grid.widen, by, "columns")
+        self._resize(self.grid.widen, by, "column", self.grid.standing.columns)
 
     def act_heighten(self, by: int) -> None:
         """Change the height of the marked pane's row."""
-        self._resize(self.grid.heighten, by, "rows")
+        self._resize(self.grid.heighten, by, "row", self.grid.standing.rows)
 
-    def _resize(self, change: Callable[[ComparePane, int], bool], by: int, of: str) -> None:
+    def _resize(self, change: Callable[[ComparePane, int], bool], by: int, of: str, count: int) -> None:
         marked = self.marked
         if marked is None:
             return
         if change(marked, by):
             self._arrange()
         else:
-            self.notify(f"There is no room to share between {of}.", timeout=2, markup=False)
+            told = f"There is no room to share between {of}s." if count > 1 else f"There is only one {of}: it has all the room."
+            self.notify(told, timeout=2, markup=False)
 
     def act_zoom(self) -> None:
         """Show the marked pane alone, or all again; the others go on and cost nothing to draw."""

@@ -41,7 +41,7 @@ class View(Container):
         """What the prompt line should say of this view changed."""
 
         view: View
-        text: str | None = None
+        back: Prompt | None = None
         """What comes back into the prompt line; ``None`` leaves it as it is."""
 
     def offers(self, name: str) -> bool:
@@ -52,9 +52,17 @@ class View(Container):
         """Return the prompt's mark, a sign or a short word, and its placeholder."""
         return "›", self.placeholder
 
-    def hinted(self, text: str | None = None) -> None:
-        """Say that the hint changed, and bring ``text`` back into the prompt line."""
-        self.post_message(self.Hinted(self, text))
+    def hinted(self, back: Prompt | None = None) -> None:
+        """Say that the hint changed, and bring a prompt back into the prompt line."""
+        self.post_message(self.Hinted(self, back))
+
+    def whom(self, prompt: Prompt) -> str:
+        """Return which panes ``prompt`` goes to, in a few words; empty when it goes to all there are."""
+        return ""
+
+    def taken_back(self, prompt: Prompt) -> Prompt:
+        """Return what of a prompt that waited goes with its text when that is sent again."""
+        return prompt
 
     def entered(self) -> None:
         """Get ready for what is likely to be asked, now that the view is on screen."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from textual.geometry import Region, Size
     from textual.strip import Strip
 
+    from tui.prompts import Prompt
+
 MOST_ROWS: Final = 8
 _SHARE: Final = 3
 """The prompt takes at most one part in so many of the screen's rows."""
@@ -62,6 +64,8 @@ class PromptArea(TextArea):
         """A person pressed Enter on a text that is not blank."""
 
         text: str
+        back: Prompt | None = None
+        """The prompt it was before it came back, with what goes with it."""
 
     def __init__(self, *, placeholder: str = "", id: str | None = None) -> None:  # noqa: A002  # Textual's own name
         self._styled: TextAreaTheme | None = None
@@ -72,6 +76,8 @@ class PromptArea(TextArea):
         self.earlier = PromptHistory()
         self._folded: dict[str, str] = {}
         self._rows = 0
+        self.back: Prompt | None = None
+        """What came back to be changed, until its text is sent or cleared: what goes with it goes with the next."""
         self.over: KeyTaker | None = None
         """What is open over the prompt."""
 
@@ -90,14 +96,16 @@ class PromptArea(TextArea):
 
     def _show(self, text: str) -> None:
         self._folded.clear()
+        self.back = None
         self.text = self._fold(_typed(text))
         self.move_cursor(self.document.end)
 
-    def bring_back(self, text: str) -> None:
-        """Put ``text`` in place of what is typed, which is called back like a prompt that was sent."""
+    def bring_back(self, prompt: Prompt) -> None:
+        """Put a prompt in place of what is typed, which is called back like a prompt that was sent."""
         if draft := self.value.strip():
             self.earlier.add(draft)
-        self.value = text
+        self.value = prompt.text
+        self.back = prompt
         self.focus()
 
     def _fold(self, text: str) -> str:
@@ -150,11 +158,11 @@ class PromptArea(TextArea):
 
     async def action_submit(self) -> None:
         """Send the text and make room for the next at once: keys that come right behind Enter belong to the next."""
-        text = self.value.strip()
+        text, back = self.value.strip(), self.back
         self.value = ""
         if text:
             self.earlier.add(text)
-            self.post_message(self.Sent(text))
+            self.post_message(self.Sent(text, back))
 
     def action_newline(self) -> None:
         """Begin a new line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from textual.containers import Horizontal, Vertical
@@ -9,18 +10,25 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from agents.tokens import estimate_tokens
+from agents.tokens import estimate_tokens, tokens_of
+from tui.safe import safe_content, safe_line
 from tui.widgets.file_picker import FilePicker
 from tui.widgets.prompt_area import PromptArea
 from tui.widgets.queue_strip import QueueStrip
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual import events
     from textual.app import ComposeResult
     from textual.widgets import TextArea
 
+    from tui.prompts import Prompt
+
 _EVERY: Final = 0.2
 """Least seconds between two estimates."""
+_WIDTH: Final = 13
+"""Columns the estimate takes at least, so that the text is not wrapped anew for every figure."""
 _NARROW: Final = 50
 """Columns below which the estimate makes room for the text."""
 
@@ -35,6 +43,8 @@ class TokenEstimate(Widget):
         self._prompt = prompt
         self._due = False
         self._words = ""
+        self.counts_files = True
+        """Whether files named with @ count."""
 
     def later(self) -> None:
         """Estimate soon, once for all that is typed until then."""
@@ -44,9 +54,26 @@ class TokenEstimate(Widget):
 
     def _update(self) -> None:
         self._due = False
-        words = told(estimate_tokens(self._prompt.value))
+        text = self._prompt.value
+        if self.counts_files and "@" in text:
+            self.run_worker(self._with_files(text), exclusive=True, name="estimate", description="sizes of files")
+        else:
+            self.workers.cancel_node(self)
+            self._tell(told(estimate_tokens(text)))
+
+    async def _with_files(self, text: str) -> None:
+        from agents.attachments import look_for, weigh
+
+        back = self._prompt.back
+        stored, unread = ((), frozenset[str]()) if back is None else (back.attachments, back.unread)
+        size, images = await asyncio.to_thread(lambda: weigh(look_for(text, stored, unread)))
+        words = told(estimate_tokens(text) + tokens_of(size))
+        self._tell(f"{words} + {images} image{'s' * (images > 1)}" if images else words)
+
+    def _tell(self, words: str) -> None:
         if words != self._words:
             self._words = words
+            self.styles.width = max(_WIDTH, len(words) + 2)
             self.refresh()
 
     def render(self) -> Content:
@@ -66,14 +93,25 @@ class PromptBar(Vertical):
 
     BLANK = True
 
-    def __init__(self, placeholder: str) -> None:
+    def __init__(self, placeholder: str, whom: Callable[[Prompt], str]) -> None:
         super().__init__(id="bar")
         self.prompt = PromptArea(placeholder=placeholder)
         self.files = FilePicker(self.prompt)
         self.waiting = QueueStrip()
-        self.picks = True
-        """Whether an @ offers files."""
+        self._whom = whom
+        self._companions = Static(id="companions", markup=False)
+        self._companions.display = False
         self._estimate = TokenEstimate(self.prompt)
+
+    @property
+    def picks(self) -> bool:
+        """Whether an @ offers files, which go with the prompt."""
+        return self._estimate.counts_files
+
+    @picks.setter
+    def picks(self, picks: bool) -> None:
+        self._estimate.counts_files = picks
+        self._estimate.later()
 
     def compose(self) -> ComposeResult:
         """Lay out from top to bottom; the files lie over what is above."""
@@ -82,11 +120,18 @@ class PromptBar(Vertical):
             yield Static("›", id="mark", markup=False)
             yield self.prompt
             yield self._estimate
+        yield self._companions
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        """Estimate what is typed now."""
+        """Estimate what is typed now, and say what goes with it; with the text that is let go of."""
         event.stop()
         self._estimate.later()
+        if not self.prompt.text:
+            self.prompt.back = None
+        back = self.prompt.back
+        words = "" if back is None else back.companions(self._whom(back))
+        self._companions.display = bool(words)
+        self._companions.update(safe_content(safe_line(f"goes with it: {words}", 200)) if words else "")
 
     def on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
         """Offer files for what stands before the cursor."""

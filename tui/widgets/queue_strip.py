@@ -10,7 +10,7 @@ from textual.widget import Widget
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from textual import events
 
@@ -25,11 +25,11 @@ class QueueStrip(Widget):
     def __init__(self) -> None:
         super().__init__(id="waiting")
         self.display = False
-        self._shown: tuple[str, ...] = ()
+        self._shown: tuple[tuple[str, str], ...] = ()
 
-    def show(self, queue: Sequence[Prompt], key: str) -> None:
-        """Show what waits; cheap enough for every frame. ``key`` opens the list of it."""
-        shown = (key, *(prompt.text for prompt in queue))
+    def show(self, queue: Sequence[Prompt], key: str, whom: Callable[[Prompt], str]) -> None:
+        """Show what waits, and for ``whom``; cheap enough for every frame. ``key`` opens the list of it."""
+        shown = ((key, ""), *((prompt.text, whom(prompt)) for prompt in queue))
         if shown == self._shown:
             return
         self._shown = shown
@@ -38,10 +38,12 @@ class QueueStrip(Widget):
 
     def render(self) -> Content:
         """Draw as much as fits."""
-        key, *texts = self._shown or ("",)
+        (key, _), *texts = self._shown or (("", ""),)
         parts: list[str | tuple[str, str]] = [("◌ ", "$accent"), (f"{len(texts)} waiting", "bold")]
-        for number, text in enumerate(texts, 1):
+        for number, (text, whom) in enumerate(texts, 1):
             parts += [("  ", ""), (f"{number} ", "$text-muted"), safe_line(text, 40)]
+            if whom:
+                parts.append((f" for {whom}", "$text-muted"))
         hint = f"  {key} changes" if key else ""
         line = Content.assemble(*parts).truncate(max(self.size.width - len(hint), 0), ellipsis=True)
         return Content.assemble(line, (hint, "$text-muted"))
