@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from textual.events import Key
 
-from tests.tui.rounds_stage import answered, calls, closed, home, reply
+from tests.tui.rounds_stage import answered, calls, closed, home, reply, shown
 from tui.rounds.judging import JudgeScreen
 
 if TYPE_CHECKING:
@@ -58,9 +58,11 @@ async def test_a_judge_can_be_stopped_and_nothing_ticked_is_nothing_to_judge(tmp
         server._rules = [("Judge each", "paced-8000-50")]
         await at.press("enter")
         await at.until(lambda: "● working" in at.screen() and server.counts.in_flight > 0)
+        await at.until(lambda: "Esc stop" in shown(at) and "Esc close" not in shown(at))
         await at.press("escape")
         await at.until(lambda: "The judge was stopped." in at.screen() and server.counts.in_flight == 0)
         assert isinstance(at.app.screen, JudgeScreen)
+        await at.until(lambda: "Esc close" in shown(at) and "Esc stop" not in shown(at))
         await at.press("escape")
         assert home(at)
 

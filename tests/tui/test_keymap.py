@@ -13,6 +13,7 @@ from tests.tui.stage import stage
 from tui.key_table import KEYS, install
 from tui.keymap import Keymap, clashes, load_keymap, resolve
 from tui.keys import read_key, shown_key
+from tui.rounds.choice import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,6 +110,11 @@ def changed(keymap: Keymap) -> dict[str, tuple[str, str]]:
         ({"text.up": ["w", "?"]}, {"text.up": ("w,question_mark", "")}),
         ({"fall.up": "n"}, {"fall.up": ("n", "")}),
         ({"app.quit": "none"}, {"app.quit": ("", "q")}),
+        ({"diff.swap": "s", "race.go": ["enter", "ctrl+r"]}, {"diff.swap": ("s", ""), "race.go": ("enter,ctrl+r", "")}),
+        (
+            {"merged.copy": "c", "links.open": "c", "setup.apply": "f1"},
+            {"merged.copy": ("c", ""), "links.open": ("c", ""), "setup.apply": ("f1", "")},
+        ),
     ],
 )
 def test_entries_that_can_be_are_taken(table: dict[str, Any], found: dict[str, tuple[str, str]]) -> None:
@@ -137,6 +143,11 @@ def test_entries_that_can_be_are_taken(table: dict[str, Any], found: dict[str, t
         ({"leader.pane.zoom": ["a", "b"]}, "has one key after the leader key"),
         ({"leader.text.up": "x"}, "has no leader key"),
         ({"leader.app.leader": "x"}, "is the leader key itself"),
+        ({"diff.swap": "n"}, 'n is the key of "diff.next" (next pane) already'),
+        ({"diff.swap": "ctrl+q"}, 'Ctrl+Q is the key of "app.quit" (Quit) already'),
+        ({"diff.leave": "none"}, "would leave no key that closes this"),
+        ({"help.close": "none"}, "would leave no key that closes this"),
+        ({"sweep.last": "l"}, "'l' is needed for typing here"),
         ({"app.quit": "none", "leader": "none"}, 'would leave no way to "app.quit" (Quit)'),
         ({"app.quit": "none", "leader.app.quit": "none"}, 'would leave no way to "app.quit" (Quit)'),
         ({"app.palette": "none", "leader.app.palette": "none"}, 'would leave no way to "app.palette" (Commands)'),
@@ -239,3 +250,27 @@ async def test_of_many_faults_the_first_are_said_and_how_to_see_the_others(tmp_p
         await at.until(lambda: "and 997 more: `stretto keys` tells them all" in at.screen())
         assert '"nothing2": is not known' in at.screen()
         assert "nothing3" not in at.screen()
+
+
+async def test_keys_of_ones_own_work_in_the_screens_over_the_dashboard_and_are_shown_there(tmp_path: Path) -> None:
+    (tmp_path / "keymap.toml").write_text(
+        '"race.leave" = "ctrl+r"\n"choice.next" = "n"\n"setup.apply" = "none"\n"setup.apply_all" = "alt+a"\n'
+    )
+    async with PacedServer() as server, stage(tmp_path, server.base_url, "lab/a", "lab/b", size=(120, 36)) as at:
+        await at.until(lambda: len(at.app.dashboard.compare.answers) == 2)
+        at.app.dashboard.compare.act_race()
+        await at.until(lambda: "Ctrl+R\xa0no\xa0race" in at.screen())
+        choice = at.app.screen.query_one("#race-judge", Choice)
+        choice.focus()
+        await at.until(lambda: choice.has_focus and "1/" in at.screen())
+        before = choice.value
+        await at.press("right")
+        assert choice.value == before
+        await at.press("n")
+        await at.until(lambda: choice.value != before)
+        await at.press("ctrl+r")
+        await at.until(lambda: at.app.screen is at.app.dashboard)
+        at.app.dashboard.compare.act_settings()
+        await at.until(lambda: "Alt+A\xa0All\xa0panes" in at.screen() and "This\xa0pane" not in at.screen())
+        await at.press("escape")
+        await at.until(lambda: at.app.screen is at.app.dashboard)

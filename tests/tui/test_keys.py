@@ -263,6 +263,12 @@ async def test_the_last_line_shows_the_keys_of_what_has_the_focus(tmp_path: Path
         await at.until(lambda: "/ Search" in at.lines()[-1] and "i To the prompt" in at.lines()[-1])
 
 
+async def test_the_last_line_shows_the_keys_of_the_bars(tmp_path: Path) -> None:
+    async with PacedServer() as server, stage(tmp_path, server.base_url, "lab/a", size=(120, 30)) as at:
+        await at.press("f5")
+        await at.until(lambda: "Enter Step's detail  + Zoom in  - Zoom out  0 Fit the run  f Follow now" in at.lines()[-1])
+
+
 @pytest.mark.parametrize("size", [(20, 10), (40, 24), (80, 24), (200, 50)])
 async def test_the_tab_of_the_view_on_screen_is_whole_at_any_width(tmp_path: Path, size: tuple[int, int]) -> None:
     async with PacedServer() as server, stage(tmp_path, server.base_url, "lab/a", size=size) as at:
