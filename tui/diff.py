@@ -6,12 +6,11 @@ steps, past which what is left counts as different.
 
 from __future__ import annotations
 
-import asyncio
 import re
-from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.matching import PAUSE, Budget, matches
+from tui.slices import at_once, in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -66,27 +65,12 @@ def head(text: str) -> str:
 
 def compare(left: str, right: str) -> Difference:
     """Return what differs; blocks until it is known, so the screen uses :func:`compare_in_slices`."""
-    work = steps(left, right)
-    while True:
-        try:
-            next(work)
-        except StopIteration as done:
-            result: Difference = done.value
-            return result
+    return at_once(steps(left, right))
 
 
 async def compare_in_slices(left: str, right: str, slice_seconds: float = 0.004) -> Difference:
     """Return what differs, giving the loop a turn after each slice of work."""
-    work = steps(left, right)
-    while True:
-        until = perf_counter() + slice_seconds
-        try:
-            while perf_counter() < until:
-                next(work)
-        except StopIteration as done:
-            result: Difference = done.value
-            return result
-        await asyncio.sleep(0)
+    return await in_slices(steps(left, right), slice_seconds)
 
 
 def steps(left: str, right: str) -> Generator[None, None, Difference]:

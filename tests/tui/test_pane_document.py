@@ -13,7 +13,9 @@ from rich.cells import cell_len
 from tests.tui.room import HOSTILE
 from tui.markdown.blocks import State
 from tui.safe import safe_text
+from tui.slices import at_once, in_slices
 from tui.widgets.pane_blocks import ANSWER, ASKED, REMARK, TEXT, Sums
+from tui.widgets.pane_code import fenced
 from tui.widgets.pane_cut import PIECE, cut_lines, cut_markdown
 from tui.widgets.pane_find import Search, fold
 from tui.widgets.pane_select import Selection
@@ -179,7 +181,44 @@ def test_code_blocks_are_those_of_all_answers() -> None:
         doc.begin(ANSWER)
         doc.append(f"Text\n\n```python\n{code}```\n\nand\n\n~~~~\n```\nfenced\n~~~~\n")
     doc.append("```\nopen")
-    assert doc.code_blocks() == ["one\n", "```\nfenced\n", "  two\n\nlines\n", "```\nfenced\n", "open"]
+    assert at_once(doc.code_blocks()) == ["one\n", "```\nfenced\n", "  two\n\nlines\n", "```\nfenced\n", "open"]
+
+
+def told_line_by_line(text: str) -> list[str]:
+    blocks, open_by, code = [], "", ""
+    for line in text.splitlines(keepends=True):
+        bare = line.strip(" \t\n")
+        if open_by:
+            if bare.startswith(open_by) and not bare.strip("`~"):
+                blocks.append(code)
+                open_by = code = ""
+            else:
+                code += line
+        elif line.endswith("\n") and (fence := re.match("`{3,}(?!.*`)|~{3,}", bare)):
+            open_by = fence[0]
+    return [*blocks, code] if open_by else blocks
+
+
+@given(st.text(st.sampled_from("`~ \tx\n"), max_size=80), st.lists(st.sampled_from(["```", "~~~~", "\n", " ", "a"]), max_size=40))
+def test_code_in_fences_is_what_reading_line_by_line_finds(text: str, parts: list[str]) -> None:
+    for each in (text, "".join(parts), f"```py\n{text}"):
+        assert at_once(fenced(each)) == told_line_by_line(each)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```\ncode\n```\n" * 20_000,
+        "a ``` b" * 50_000,
+        "```\n" + "x ``` y\n" * 50_000,
+        "`" * 300_000 + "\n" + "`" * 200_000,
+        "~~~ \t" * 50_000,
+    ],
+    ids=["blocks", "within a line", "never closed", "one long fence", "spaces"],
+)
+async def test_code_in_much_text_is_found_in_small_steps(text: str) -> None:
+    assert await in_slices(fenced(text)) == told_line_by_line(text)
+    assert text.count("\n") < 1000 or sum(1 for _ in fenced(text)) > 100
 
 
 @given(pieces.map("".join), st.integers(0, 3))

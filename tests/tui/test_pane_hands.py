@@ -16,6 +16,7 @@ from textual.widgets import Input, OptionList
 from tests.tui.room import HOSTILE, faults
 from tui.screens.code import CodeScreen
 from tui.screens.links import LinksScreen, addresses
+from tui.slices import at_once
 from tui.widgets.stream_pane import StreamPane
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ async def test_a_link_opens_only_when_a_person_says_so(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(webbrowser, "get", Browser)
     async with desk(ANSWER, size=(60, 24)) as (app, pilot):
-        assert app.pane.links() == ["https://example.org/a?b=c"]
+        assert at_once(app.pane.links()) == ["https://example.org/a?b=c"]
         y = next(y for y, row in enumerate(app.rows()) if "place" in row)
         x = app.rows()[y].index("place") + 2
         await pilot.click(app.pane, offset=(x, y))
@@ -326,16 +327,19 @@ async def test_citations_open_within_markdown() -> None:
 async def test_a_code_block_is_copied_by_its_number() -> None:
     async with desk(ANSWER, size=(60, 24)) as (app, pilot):
         app.pane.copy_code()
+        await until(lambda: isinstance(app.screen, CodeScreen) and app.screen.is_mounted)
         await pilot.pause()
         assert isinstance(app.screen, CodeScreen)
         assert app.screen.query_one(OptionList).option_count == 2
         await pilot.press("1")
         assert app.clipboard == "x = 1\n"
         app.pane.copy_code()
+        await until(lambda: isinstance(app.screen, CodeScreen) and app.screen.is_mounted)
         await pilot.pause()
         await pilot.press("enter")
         assert app.clipboard == "second\n"
         app.pane.copy_code()
+        await until(lambda: isinstance(app.screen, CodeScreen) and app.screen.is_mounted)
         await pilot.pause()
         await pilot.press("9", "escape")
         assert app.clipboard == "second\n"
@@ -345,6 +349,7 @@ async def test_code_blocks_take_a_row_each_and_their_keys_are_in_view() -> None:
     blocks = "\n\n".join(f"```\nblock {number} {'wide ' * 20}\n```" for number in range(1, 16))
     async with desk(blocks, size=(60, 20)) as (app, pilot):
         app.pane.copy_code()
+        await until(lambda: isinstance(app.screen, CodeScreen) and app.screen.is_mounted)
         await pilot.pause()
         rows = [strip.text for strip in app.screen._compositor.render_strips()]
         assert any("Esc leaves" in row for row in rows)

@@ -22,6 +22,8 @@ from tui.widgets.pane_rows import MARKS, OVER, STYLES, WHOLE
 from tui.widgets.pane_view import PaneView
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from rich.style import Style
     from textual.app import RenderResult
 
@@ -112,10 +114,16 @@ class DrawnPane(Widget):
         """Say that the section is complete, so that its last block is drawn as Markdown, too."""
         self._view.inbox.section(None)
 
-    def code_blocks(self) -> list[str]:
-        """Return the code of all answers' fences, in order."""
-        self._view.take_all()
-        return self._view.doc.code_blocks()
+    def code_blocks(self) -> Generator[None, None, list[str]]:
+        """Return the code of all answers' fences, in order. Yields often."""
+        yield from self._taking()
+        return (yield from self._view.doc.code_blocks())
+
+    def _taking(self) -> Generator[None, None, None]:
+        """Take in everything that waits."""
+        while self._view.waiting:
+            self._view.take(0)
+            yield
 
     def set_text(self, text: str) -> None:
         """Show ``text``, which belongs to no section, instead of what is there, from its end."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tui.slices import at_once
 from tui.widgets.pane_blocks import ANSWER, TEXT
+from tui.widgets.pane_code import fenced
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from tui.widgets.pane_blocks import Block
 
-_CODE: Final = re.compile(r"^( {0,3}|[ \t]+)(`{3,}|~{3,})([^\n]*)\n(.*?)(?:^[ \t]*\2[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+
+_PAUSE: Final = 64
+"""Blocks put together between two pauses: well under a millisecond."""
 
 
 class Section(NamedTuple):
@@ -54,12 +59,17 @@ class PaneSource:
 
     def source(self, start: int, end: int) -> str:
         """Return the characters ``start`` to ``end`` of the source."""
+        return at_once(self.gathered(start, end))
+
+    def gathered(self, start: int, end: int) -> Generator[None, None, str]:
+        """Return the same, yielding often. What is there may grow meanwhile."""
         parts = []
-        for index in range(self._block_at(start), len(self.blocks) + 1):
-            first = self.start_of(index)
-            if first >= end:
-                break
+        index = self._block_at(start)
+        while index <= len(self.blocks) and (first := self.start_of(index)) < end:
             parts.append(self.source_of(index)[max(start - first, 0) : end - first])
+            index += 1
+            if len(parts) % _PAUSE == 0:
+                yield
         return "".join(parts)
 
     def start_of(self, index: int) -> int:
@@ -83,10 +93,14 @@ class PaneSource:
         last = next((section for section in reversed(self._sections) if section.whose == ANSWER), None)
         return "" if last is None else self.source(last.start, last.end if last.end >= 0 else self.size)
 
-    def code_blocks(self) -> list[str]:
-        """Return the code in fences of all answers, in order; without sections, of the whole text."""
-        sources = [str(self)] if len(self._sections) == 1 else self.sections(ANSWER)
-        return [match[4] for source in sources if "```" in source or "~~~" in source for match in _CODE.finditer(source)]
+    def code_blocks(self) -> Generator[None, None, list[str]]:
+        """Return the code in fences of all answers, in order; without sections, of the whole text. Yields often."""
+        found = []
+        for section in list(self._sections):
+            if section.whose == ANSWER or len(self._sections) == 1:
+                source = yield from self.gathered(section.start, section.end if section.end >= 0 else self.size)
+                found += yield from fenced(source)
+        return found
 
     def _block_at(self, at: int) -> int:
         if at >= self._size:

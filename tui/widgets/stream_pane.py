@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.message import Message
 
 from tui.key_table import bindings
+from tui.slices import in_slices
 from tui.widgets.searched_pane import SearchedPane
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
     from textual import events
     from textual.binding import BindingType
     from textual.timer import Timer
@@ -115,10 +118,6 @@ class StreamPane(SearchedPane, can_focus=True):
         if self._view.scroll(by):
             self._draw()
 
-    def scroll_pages(self, by: int) -> None:
-        """Scroll by pages, less one row to keep the place."""
-        self.scroll_rows(by * max(self._view.room - 1, 1))
-
     def scroll_to_start(self) -> None:
         """Show the first row, and stay there."""
         if self._view.go_to_start():
@@ -142,7 +141,7 @@ class StreamPane(SearchedPane, can_focus=True):
             self.scroll_rows(by)
 
     def action_page(self, by: int) -> None:
-        """Do the same by pages."""
+        """Do the same by pages, less one row to keep the place."""
         self.action_move(by * max(self._view.room - 1, 1))
 
     def action_start(self) -> None:
@@ -265,16 +264,27 @@ class StreamPane(SearchedPane, can_focus=True):
 
     def show_links(self) -> None:
         """Show the web addresses in the text, to open or copy one."""
+        self._look_through(self._show_links())
+
+    async def _show_links(self) -> None:
         from tui.screens.links import LinksScreen
 
-        self.app.push_screen(LinksScreen(self.links()))
+        self.app.push_screen(LinksScreen(await in_slices(self.links())))
 
-    def links(self) -> list[str]:
-        """Return the web addresses in the text, those in view first, then the last ones, each once."""
-        from tui.screens.links import addresses
+    def links(self) -> Generator[None, None, list[str]]:
+        """Return the web addresses in the text, those in view first, then the last ones, each once. Yields often."""
+        from tui.screens.links import address_list
 
         shown = [found.url for found in self._view.targets() if found.url]
-        return list(dict.fromkeys([*shown, *reversed(addresses(self.text))]))
+        yield from self._taking()
+        doc = self._view.doc
+        text = yield from doc.gathered(0, doc.size)
+        found = yield from address_list(text)
+        return list(dict.fromkeys([*shown, *reversed(found)]))
+
+    def _look_through(self, work: Coroutine[None, None, None]) -> None:
+        """Do what goes through the whole text, once: a key pressed again meanwhile begins it anew."""
+        self.run_worker(work, name="look through", group="look through", description="look through", exclusive=True)
 
     # Selecting and copying
 
@@ -318,7 +328,10 @@ class StreamPane(SearchedPane, can_focus=True):
 
     def copy_code(self) -> None:
         """Copy a code block; a person is asked which when there are several."""
-        blocks = self.code_blocks()
+        self._look_through(self._copy_code())
+
+    async def _copy_code(self) -> None:
+        blocks = await in_slices(self.code_blocks())
         if len(blocks) < 2:
             self.copy("".join(blocks), "the code")
             return
