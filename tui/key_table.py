@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 KEYS: Final[tuple[Key, ...]] = (*key_rows_dashboard.ROWS, *key_rows_sheets.ROWS, *key_rows_forms.ROWS)
 
 
+def key_of(name: str) -> str:
+    """Return the first key in force of the row with that id, as people write it; a dash when it has none."""
+    return next((row.shown_keys[0] for row in _in_force if row.id == name and row.keys), "–")
+
+
 def rows_in_force() -> tuple[Key, ...]:
     """Return all rows with the keys in force."""
     return _in_force

@@ -9,7 +9,7 @@ from agents.errors import InputError
 from agents.requests import Accept, Lane, Message, ModelRef, Params
 from agents.settings import Endpoint, Price, Settings
 from tests.tui.room import ended, make
-from tests.tui.rounds_stage import answered, calls, closed, home
+from tests.tui.rounds_stage import answered, calls, closed, home, shown
 from tui.rounds.sweep_run import SweepRun
 from tui.rounds.sweeping import MOST, SweepScreen, expense, lanes_of
 from tui.rounds.swept import SettingScreen, SweptScreen
@@ -63,8 +63,10 @@ async def test_escape_stops_a_sweep_and_keeps_what_came(tmp_path: Path) -> None:
         await sweep_form(at)
         await at.press("down", "down", "down", *"1,2", "enter")
         await at.until(lambda: "3/3" in at.screen() and "● running" in at.screen() and server.counts.in_flight == 3)
+        assert "Esc stop" in shown(at)
         await at.press("escape")
         await at.until(lambda: "■ stopped" in at.screen() and server.counts.in_flight == 0)
+        assert "Esc close" in shown(at)
         assert "3/3" in at.screen()
         assert not home(at)
         await at.press("escape")

@@ -9,7 +9,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.key_table import bindings
+from tui.key_table import bindings, key_of
 from tui.safe import safe_content, safe_line
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class CodeScreen(ModalScreen[str | None]):
             box.border_title = "Copy which code block?"
             yield OptionList(*(Option(self._label(number)) for number in range(len(self._blocks))), id="code-list", compact=True)
             yield self._preview
-            yield Static("Enter or its digit copies it   Esc leaves", markup=False, id="code-keys")
+            yield Static(f"Enter or its digit copies it   {key_of('code.close')} leaves", markup=False, id="code-keys")
 
     def _label(self, number: int) -> Content:
         block = self._blocks[number]

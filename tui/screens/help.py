@@ -6,9 +6,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 
-from tui.key_table import bindings
+from tui.key_table import bindings, key_of
 from tui.widgets.entry_list import Entry, EntryList
 from tui.widgets.line import Line
 
@@ -94,7 +95,7 @@ class HelpScreen(ModalScreen[None]):
         """Lay out the filter and the text."""
         with Vertical(id="help") as box:
             box.border_title = "Keys and figures"
-            box.border_subtitle = "Esc closes"
+            box.border_subtitle = Content(f"{key_of('help.close')} closes")
             yield self._filter
             yield self._list
 

@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.key_table import bindings
+from tui.key_table import bindings, key_of
 from tui.safe import safe_content, safe_link
 from tui.slices import at_once
 from tui.urls import address_steps
@@ -75,7 +75,8 @@ class LinksScreen(ModalScreen[None]):
             if len(self._urls) > 1:
                 yield OptionList(*(Option(safe_content(url)) for url in self._urls), id="links-list", markup=False, compact=True)
             yield self._whole
-            yield Static("o opens it in the browser   y copies it   Esc leaves", markup=False, id="links-keys")
+            told = (("links.open", "opens it in the browser"), ("links.copy", "copies it"), ("links.close", "leaves"))
+            yield Static("   ".join(f"{key_of(name)} {does}" for name, does in told), markup=False, id="links-keys")
 
     def on_mount(self) -> None:
         """Show the first address."""

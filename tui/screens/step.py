@@ -13,7 +13,7 @@ from textual.widgets import Static
 from agents.errors import StrettoError
 from agents.events import Found
 from storage.errors import StoreError
-from tui.key_table import bindings
+from tui.key_table import bindings, key_of
 from tui.rounds.table import wrap
 from tui.safe import safe_content, safe_line
 from tui.step_facts import facts
@@ -21,8 +21,8 @@ from tui.timeline import Bar, Row, Track
 from tui.widgets.stream_pane import StreamPane
 
 if TYPE_CHECKING:
-    from textual.binding import BindingType
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from agents.runs import Run, Step
     from agents.workspace import Workspace
@@ -53,7 +53,7 @@ class StepScreen(ModalScreen[None]):
         with Vertical(id="step") as box:
             name = self._row.name if isinstance(self._row, Bar) else self._row.title
             box.border_title = safe_content(safe_line(name, 200))
-            box.border_subtitle = "Esc closes"
+            box.border_subtitle = Content(f"{key_of('step.close')} closes")
             with VerticalScroll(id="facts"):
                 yield self._facts
             yield self.pane
