@@ -46,10 +46,11 @@ async def test_only_the_answer_is_on_standard_output(home: Home, paced: PacedSer
     assert paced.counts.requests == 1
     run, texts = await kept(home)
     chat = msgspec.json.decode(run.request, type=Chat)
-    assert chat.lanes[0].messages == (Message("system", "Be brief"), Message("user", "Sum up\n\nthe material"))
+    assert (chat.lanes[0].system, chat.lanes[0].messages) == ("Be brief", (Message("user", "Sum up\n\nthe material"),))
     assert (run.outcome, texts) == ("done", ["".join(words(7))])
     asked = paced.requests[-1].json()
     assert (asked["max_tokens"], asked["temperature"]) == (11, 0.5)
+    assert asked["messages"][0] == {"role": "system", "content": "Be brief"}  # type: ignore[index]  # a request
 
 
 async def test_several_models_run_at_once_and_are_printed_in_their_order(home: Home, paced: PacedServer) -> None:
