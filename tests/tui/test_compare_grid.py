@@ -83,11 +83,11 @@ async def test_panes_that_have_no_room_stand_on_further_pages(tmp_path: Path, se
         assert all(pane.region.width >= NARROWEST and pane.region.height >= LOWEST for pane in view.grid.shown)
         await laid_out(at, view)
         sound(at, view)
-        await at.until(lambda: "panes 1–6 of 9" in at.screen())
+        await at.until(lambda: "panes 1–6 of 9 · Alt+PageDown shows the next" in at.screen())
         await at.press("alt+pagedown")
         assert on_screen(view) == [7, 8, 9]
         assert view.marked is view.answers[6]
-        await at.until(lambda: "panes 7–9 of 9" in at.screen())
+        await at.until(lambda: "panes 7–9 of 9 · Alt+PageDown shows the first" in at.screen())
         await laid_out(at, view)
         sound(at, view)
         await at.press("alt+pagedown")

@@ -52,11 +52,18 @@ async def test_a_model_is_found_by_typing_and_the_conversation_stays(tmp_path: P
         await at.until(lambda: pane_of[0].state.state == "saved")
         text = pane_of[0].pane.text
         screen = await opened(at)
+        count = screen.query_one(OptionList).option_count
+        await at.until(lambda: f"{count} models known" in at.screen())
         assert [str(option.prompt) for option in screen.query_one(OptionList).options][:3] == [
             "lab/paced-5-0",
             "lab/alto/tenor",
             "lab/bass",
         ]
+        line(screen, "model").value = "TENOR"
+        await at.until(lambda: screen.query_one(OptionList).option_count == 1)
+        await at.until(lambda: f"1 of {count} models known" in at.screen())
+        line(screen, "model").value = "lab/another"
+        await at.until(lambda: f"none of the {count} models known is called so" in at.screen())
         line(screen, "model").value = "TENOR"
         await at.until(lambda: screen.query_one(OptionList).option_count == 1)
         await at.press("down", "enter")

@@ -293,6 +293,23 @@ async def test_what_goes_with_a_prompt_that_is_taken_back_goes_with_it_again(
         await at.press("f9")
 
 
+async def test_a_prompt_that_waits_to_take_the_place_of_another_still_does_so_when_taken_back(
+    tmp_path: Path, server: PacedServer
+) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await ready(at)
+        view = at.app.dashboard.compare
+        await at.send("first")
+        await idle(at)
+        back = view.taken_back(Prompt("first", panes=(view.answers[0].key,), replaces=True, use_cache=False))
+        at.app.dashboard.prompt.bring_back(back)
+        await change(at, "changed")
+        await at.until(lambda: len(server.requests) == 2)
+        await idle(at)
+        assert bodies(server)[1]["messages"] == [{"role": "user", "content": "changed"}]
+        assert [turn.prompt.text for turn in view.answers[0].turns] == ["changed"]
+
+
 async def test_clearing_the_prompt_lets_go_of_what_went_with_it(tmp_path: Path, server: PacedServer) -> None:
     async with stage(tmp_path, server.base_url, "lab/a") as at:
         await ready(at)

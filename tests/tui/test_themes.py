@@ -337,6 +337,7 @@ async def test_the_next_theme_is_taken_and_begun_with_next_time(tmp_path: Path, 
         await at.until(lambda: at.app.theme == "stretto-light" and "Theme: stretto-light" in at.screen())
         for _ in BUILT_IN[1:]:
             await at.press("ctrl+x", "t")
+            assert len(at.app._notifications) == 1
         assert at.app.theme == "stretto-dark"
         await at.press("ctrl+x", "t")
         await at.until((tmp_path / "data" / "screen.json").exists)
