@@ -6,6 +6,7 @@ again. A file that is none is named with its line and passed over.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -158,7 +159,7 @@ def find_template(wanted: str, folder: Path) -> Template:
 
     Raises :class:`InputError` when there is none or it cannot be used.
     """
-    if "/" in wanted or (wanted.lower().endswith(SUFFIXES) and Path(wanted).exists()):
+    if "/" in wanted or (wanted.lower().endswith(SUFFIXES) and os.path.exists(wanted)):  # noqa: PTH110  # Path's raises on names too long
         return load_template(Path(wanted))
     templates = load_templates(folder)
     if wanted in templates.loaded:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from textual.app import SuspendNotSupported
 
@@ -105,8 +106,6 @@ class Prompting:
 
     async def _with_files(self, prompt: Prompt, text: str | None) -> tuple[Prompt, tuple[str, ...]]:
         """Return the prompt with the files that ``text`` names, and what it names in vain; those stored are not read again."""
-        import asyncio
-
         from agents.attachments import attach, look_for
 
         if text is None:
@@ -135,8 +134,8 @@ class Prompting:
                 self._told_unkept = True
                 self._say(f"prompts are not kept for the next session: {error}", "warning")
 
-    def _say(self, line: str, severity: str = "warning") -> None:
-        self._app.notify(safe_line(line, 300), severity="error" if severity == "error" else "warning", timeout=10, markup=False)
+    def _say(self, line: str, severity: Literal["warning", "error"] = "warning") -> None:
+        self._app.notify(safe_line(line, 300), severity=severity, timeout=10, markup=False)
 
     def edit(self) -> None:
         """Write the prompt in the person's own editor."""

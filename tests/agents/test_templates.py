@@ -161,6 +161,9 @@ def test_a_template_is_found_by_name_and_by_path(tmp_path: Path, monkeypatch: py
         find_template("bad", folder)
     with pytest.raises(InputError, match="does not exist"):
         find_template("./none.yaml", folder)
+    for wanted in ("a" * 300 + ".toml", "a\0b.yaml", "z" * 5000):
+        with pytest.raises(InputError, match="there is no template"):
+            find_template(wanted, folder)
 
 
 NAMES = st.text(string.ascii_letters + "_", min_size=1, max_size=5)

@@ -8,6 +8,7 @@ import pytest
 
 from agents.events import RunEnded
 from tests.servers.paced import PacedServer, words
+from tests.tui.room import hit
 from tests.tui.stage import Stage, stage
 from tui.places import parse_task
 
@@ -98,6 +99,24 @@ async def mark(at: Stage, step: Step) -> None:
             return
         await at.press("ctrl+down")
     assert log.marked == step.id
+
+
+async def test_what_a_tool_read_is_shown_as_it_is_and_what_a_model_wrote_as_markdown(
+    tmp_path: Path, server: PacedServer, files: list[Path]
+) -> None:
+    async with stage(tmp_path, server.base_url, "lab/fast", size=SIZE) as at:
+        view = await opened(at)
+        run = await started(at, task("What are these about?", files[:1]))
+        await run.wait()
+        await idle(at)
+        model = next(step for step in run.steps.values() if step.kind == "model")
+        tool = next(step for step in run.steps.values() if step.kind != "model")
+        tool.hits = (hit("a.md"),)
+        view._show(model.id)
+        assert view.text.pane.answer == str(model.text) != ""
+        view._show(tool.id)
+        assert "a.md" in view.text.pane.text
+        assert view.text.pane.answer == ""
 
 
 async def test_three_files_are_a_tree_of_place_reading_and_summary_and_then_the_report(

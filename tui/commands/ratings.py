@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from tui.commands.session import Session
 
 DESCRIPTION = """List the models you voted between, best first: a rating on the scale of chess (100 points more win 64 of 100
-votes), its 95 % confidence interval, and the votes won, lost and tied. Votes are cast in the dashboard and kept until --reset."""
+votes), its 95 % confidence interval, and the games won, lost and tied. A vote among N answers counts as N-1 games, which are not
+independent, so intervals are somewhat narrow then. Votes are cast in the dashboard and kept until --reset."""
 
 EXAMPLES = """\
   stretto ratings

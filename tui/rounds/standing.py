@@ -37,7 +37,8 @@ RATING_COLUMNS: Final = (
 _COLUMNS: Final = tuple(column for column in RATING_COLUMNS if column.head != "change")
 _MEANING: Final = (
     "1000 is the mean of all. 100 points more win 64 of 100 votes, 400 more 10 of 11 (Bradley-Terry). Where intervals overlap, the "
-    "votes do not tell yet who is better."
+    "votes do not tell yet who is better. A vote among N answers counts as N-1 games, which are not independent: intervals are "
+    "somewhat narrow then."
 )
 
 

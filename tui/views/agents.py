@@ -127,7 +127,8 @@ class AgentsView(View):
         self.text.fresh("")
         self.text.begin("prompt")
         self.text.put(self._run.title)
-        self.text.begin("answer")
+        # Only what a model writes is Markdown; passages and what tools read are shown as they are.
+        self.text.begin("answer" if shown.kind == "model" else "note")
         self.text.put(text or found)
         self.text.title(shown.name)
         for event in self._told.get(step, ()):
