@@ -58,7 +58,9 @@ class CodeScreen(ModalScreen[str | None]):
             box.border_title = "Copy which code block?"
             yield OptionList(*(Option(self._label(number)) for number in range(len(self._blocks))), id="code-list", compact=True)
             yield self._preview
-            yield Static(f"Enter or its digit copies it   {key_of('code.close')} leaves", markup=False, id="code-keys")
+            yield Static(
+                safe_content(f"Enter or its digit copies it   {key_of('code.close')} leaves"), markup=False, id="code-keys"
+            )
 
     def _label(self, number: int) -> Content:
         block = self._blocks[number]
