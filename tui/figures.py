@@ -64,6 +64,25 @@ def cut(text: str, width: int) -> str:
     return text if cell_len(text) <= width else f"{set_cell_size(text, max(width - 1, 0)).rstrip()}…"
 
 
+def wrap(text: str, width: int) -> list[str]:
+    """Cut ``text`` between words into lines of at most ``width`` cells; a longer word is cut within."""
+    lines: list[str] = []
+    line = ""
+    for part in text.split():
+        word = part
+        if cell_len(line) + cell_len(word) + bool(line) <= width:
+            line = f"{line} {word}" if line else word
+            continue
+        if line:
+            lines.append(line)
+        while cell_len(word) > max(width, 2):
+            head = set_cell_size(word, max(width, 2)).rstrip() or word[0]
+            lines.append(head)
+            word = word[len(head) :]
+        line = word
+    return [*lines, line] if line else lines
+
+
 def short_place(place: Place) -> str:
     """Return where a passage stands, the telling end of it: file name, then line or page; a web address without its scheme."""
     name = place.uri.partition("://")[2] if "://" in place.uri else PurePath(place.uri).name

@@ -14,6 +14,7 @@ from agents.errors import StrettoError
 from agents.requests import ModelRef
 from tests.tui.room import HOSTILE, faults, room
 from tests.tui.rounds_stage import answered, closed, home, reply
+from tui.figures import wrap
 from tui.rounds.answers import offered
 from tui.rounds.choice import Choice, Ticks
 from tui.rounds.differences import DifferencesScreen
@@ -24,7 +25,7 @@ from tui.rounds.sheet import Sheet
 from tui.rounds.standing import RatingsScreen
 from tui.rounds.sweeping import SweepScreen
 from tui.rounds.swept import SettingScreen, SweptScreen
-from tui.rounds.table import Column, Table, wrap
+from tui.rounds.table import Column, Table
 from tui.rounds.voting import VoteScreen
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.figures import cut
+from tui.figures import cut, wrap
 from tui.key_table import bindings
 from tui.safe import safe_line
 from tui.widgets.own_keys import do_own_key
@@ -208,25 +208,6 @@ class Table(Widget, can_focus=True):
     def on_mouse_scroll_up(self) -> None:
         """Go up."""
         self.move(-1)
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """Cut ``text`` between words into lines of at most ``width`` cells; a longer word is cut within."""
-    lines: list[str] = []
-    line = ""
-    for part in text.split():
-        word = part
-        if cell_len(line) + cell_len(word) + bool(line) <= width:
-            line = f"{line} {word}" if line else word
-            continue
-        if line:
-            lines.append(line)
-        while cell_len(word) > max(width, 2):
-            head = set_cell_size(word, max(width, 2)).rstrip() or word[0]
-            lines.append(head)
-            word = word[len(head) :]
-        line = word
-    return [*lines, line] if line else lines
 
 
 def _strip(text: str, width: int, style: Style) -> Strip:

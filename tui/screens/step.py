@@ -13,8 +13,8 @@ from textual.widgets import Static
 from agents.errors import StrettoError
 from agents.events import Found
 from storage.errors import StoreError
+from tui.figures import wrap
 from tui.key_table import bindings, key_of
-from tui.rounds.table import wrap
 from tui.safe import safe_content, safe_line
 from tui.step_facts import facts
 from tui.timeline import Bar, Row, Track

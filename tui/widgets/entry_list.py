@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
@@ -11,6 +10,8 @@ from rich.segment import Segment
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from tui.figures import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -117,6 +118,4 @@ def _beside(*columns: tuple[list[str], str, int]) -> Iterator[list[_Part]]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    if cell_len(text) <= width:
-        return [text]
-    return textwrap.wrap(text, max(width, 1), break_on_hyphens=False) or [""]
+    return [text] if cell_len(text) <= width else wrap(text, width)
