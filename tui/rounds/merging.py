@@ -10,8 +10,8 @@ from textual.widgets import Static
 from agents.events import Log, RunEnded, Saved, StepEvent, StepQueued
 from agents.requests import Merge
 from tui.figures import short_model
-from tui.prompts import Prompt
 from tui.key_table import bindings
+from tui.prompts import Prompt
 from tui.rounds.answers import offered
 from tui.rounds.choice import Choice, Ticks
 from tui.rounds.sheet import Field, Sheet, line_input
