@@ -107,5 +107,5 @@ class Allowance:
 
 CATCHING_UP: Final = Allowance(0.010, 0.9)
 """For taking in much text between two frames."""
-SHAPING: Final = Allowance(0.008, 0.25)
+SHAPING: Final = Allowance(0.003, 0.25)
 """For shaping Markdown: what it has no room for is shown plain until the next frame."""
