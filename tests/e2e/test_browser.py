@@ -101,6 +101,13 @@ async def test_without_the_token_there_is_only_a_page_that_says_so(tmp_path: Pat
             # Another page of this machine, with the cookie of ours in the same browser, is another origin.
             await tab.open(address)
             await tab.until(lambda text: "paced-60-60" in text)
+            # A window that changes its size while it connects makes the terminal's script send too early.
+            early = await tab.evaluate(
+                f"new Promise(done => {{ const s = new WebSocket('ws://{urlsplit(address).netloc}/ws?width=80&height=24');"
+                " s.onclose = event => done(String(event.code));"
+                " try { s.send('no message of a terminal') } catch (error) { done(String(error)) } })"
+            )
+            assert early == "1008", "what was sent too early came, and was refused for what it is"
             other = await browser.tab()
             await other.open(bare.replace("127.0.0.1", "localhost"))
             await other.until_page("document.body && document.body.innerText.includes('printed')")
