@@ -49,6 +49,7 @@ _STYLES = Path(__file__).parent.parent / "themes" / "stretto.tcss"
 _MOST_WARNINGS = 3
 _TWICE = 3.0
 """Seconds within which a second press leaves."""
+_SLOWEST_FPS = 4
 _STILL_FPS = 4
 """Frames a second with reduced motion."""
 _SCREEN = "screen"
@@ -80,7 +81,9 @@ class StrettoApp(App[None], inherit_bindings=False):
             self.animation_level = "none"
         self.still = self.animation_level == "none"
         """Whether nothing is to glide, blink or turn."""
-        self._clock = FrameClock(self._frame, fps=min(screen.fps, _STILL_FPS) if self.still else screen.fps)
+        fps = min(screen.fps, _STILL_FPS) if self.still else screen.fps
+        self._clock = FrameClock(self._half_frame, fps=2 * fps, slowest=2 * _SLOWEST_FPS)
+        self._second_half = False
         self.feed = Feed(workspace.engine, self._clock.wake)
         self.dashboard = Dashboard(workspace, self.feed, keymap)
         self.actions = Actions(self, keymap)
@@ -147,17 +150,28 @@ class StrettoApp(App[None], inherit_bindings=False):
         if self.theme in names and self.theme in themes.loaded:
             self.mutate_reactive(StrettoApp.theme)
 
-    def _frame(self) -> bool:
-        """Hand over events and draw what changed; the one clock of all panes. Returns whether anything goes on."""
+    def _half_frame(self) -> bool:
+        """Hand over events and draw what changed; the one clock of all panes. Returns whether anything goes on.
+
+        A frame is drawn in two halves, because a grid full of panes drawn at once would hold up the loop for longer than a key
+        press should wait.
+        """
         happened = self.feed.pump()
         now = self.workspace.engine.clock()
         view = self.dashboard.view
-        view.flush(now)
+        self._second_half = not self._second_half
+        if self._second_half:
+            view.flush_rest(now)
+        else:
+            self._flush_first(now)
+        return happened or bool(self.workspace.engine.runs) or not all(pane.settled for pane in view.panes())
+
+    def _flush_first(self, now: float) -> None:
+        self.dashboard.view.flush(now)
         self.dashboard.status.flush(now)
         for screen in self.screen_stack[-1:]:  # none is left once the app closes, and the clock may tick once more
             if (flush := getattr(screen, "flush", None)) is not None:  # one of those over the dashboard that show what goes on
                 flush(now)
-        return happened or bool(self.workspace.engine.runs) or not all(pane.settled for pane in view.panes())
 
     async def on_event(self, event: events.Event) -> None:
         """Wake the clock for a person; give the key after the leader key to its menu, before anything else can take it."""

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from tui.screens.pane_settings import PaneSetup
     from tui.widgets.compare_pane import ComparePane
 
+_AT_ONCE = 4
+"""Panes drawn at once at most: a whole grid would hold up the loop for longer than a key press should wait."""
+
 
 class CompareView(RoundsView):
     """Sends prompts to the panes, each in its own time, and shows what comes."""
@@ -45,6 +48,7 @@ class CompareView(RoundsView):
         self._edited: dict[int, Turn] = {}
         self._reason: str | None = None
         self._due = False
+        self._part = 0
 
     @property
     def target(self) -> ComparePane | None:
@@ -129,10 +133,15 @@ class CompareView(RoundsView):
             self.call_later(self._next)
 
     def flush(self, now: float) -> None:
-        """Draw every pane that changed."""
+        """Draw some of the panes that changed: half of them, or four where there are more than eight."""
         self.grid.empty.flush()
-        for pane in self.grid.shown:
+        shown = self.grid.shown
+        parts = max(-(-len(shown) // _AT_ONCE), 2)
+        self._part = (self._part + 1) % parts
+        for pane in shown[self._part :: parts]:
             pane.flush(now)
+
+    flush_rest = flush
 
     def stop(self) -> bool:
         """Leave changing the last prompt; else stop the marked pane or, when it is idle, the first that runs."""

@@ -79,6 +79,9 @@ class View(Container):
         """Draw what changed since the last frame."""
         raise NotImplementedError
 
+    def flush_rest(self, now: float) -> None:
+        """Draw, half a frame later, what :meth:`flush` leaves because it would take too long at once."""
+
     def stop(self) -> bool:
         """Stop what is marked, keeping its text; return whether there was anything to stop."""
         raise NotImplementedError

@@ -19,7 +19,7 @@ _LATE: Final = 0.012
 """Seconds a frame may wake too late before the clock gives the loop more room."""
 
 
-_DOZE_AFTER: Final = 20
+_DOZE_AFTER: Final = 40
 """Frames in which nothing happened before the clock dozes."""
 _DOZE: Final = 1.0
 """Seconds between two frames of a dozing clock."""
