@@ -82,7 +82,7 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.still = self.animation_level == "none"
         """Whether nothing is to glide, blink or turn."""
         fps = min(screen.fps, _STILL_FPS) if self.still else screen.fps
-        self._clock = FrameClock(self._half_frame, fps=2 * fps, slowest=2 * _SLOWEST_FPS)
+        self._clock = FrameClock(self._half_frame, fps=fps if self.still else 2 * fps, slowest=_SLOWEST_FPS)
         self._second_half = False
         self.feed = Feed(workspace.engine, self._clock.wake)
         self.dashboard = Dashboard(workspace, self.feed, keymap)

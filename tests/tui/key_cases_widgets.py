@@ -69,7 +69,8 @@ async def closing(desk: Desk) -> Effect:
 async def among_the_bars(desk: Desk, *, first: bool) -> Effect:
     desk.dashboard.show("waterfall")
     await desk.at.until(lambda: desk.bars.has_focus and len(desk.bars.timeline) > 3)
-    desk.app._frame()
+    for _ in range(2):  # a frame is drawn in parts
+        desk.app._half_frame()
     if first:
         desk.bars.action_first()
     else:
@@ -93,7 +94,8 @@ def windowed(row: str, changed: Callable[[tuple[float, float], tuple[float, floa
     async def found(desk: Desk) -> Effect:
         await among_the_bars(desk, first=True)
         desk.bars.action_fit()
-        desk.app._frame()
+        for _ in range(2):
+            desk.app._half_frame()
         window = desk.bars.window
         before = (window.left, window.span)
         return lambda: changed(before, (window.left, window.span))

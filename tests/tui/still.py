@@ -288,7 +288,8 @@ async def at_rest(at: Stage) -> str:
     before: list[Strip] = []
     same = 0
     for _ in range(200):
-        at.app._frame()
+        for _ in range(4):  # a frame is drawn in parts
+            at.app._half_frame()
         if at.app.screen is not at.app.dashboard:
             at.app.screen.refresh()  # what stands behind it is drawn with it, and may be newer
         for _ in range(4):  # one look in four is taken while nothing runs

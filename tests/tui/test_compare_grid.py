@@ -164,7 +164,7 @@ async def test_panes_change_places_and_keep_their_text_and_their_place_in_it(tmp
         await at.until(lambda: [pane.state.state for pane in view.answers] == ["saved"] * 3)
         await at.until(lambda: "soprano" in at.text_of(first.pane))
         await at.press("pageup")
-        await at.until(lambda: not first.pane.follows)
+        await at.until(lambda: not first.pane.follows and first.pane.settled)
         text, rows = first.pane.text, at.text_of(first.pane)
         await at.press("ctrl+shift+right")
         assert keys(view.answers) == [2, 1, 3]

@@ -79,7 +79,10 @@ async def test_a_pane_with_the_focus(tmp_path: Path, kept: SnapshotAssertion) ->
     async with still(tmp_path, *PAIR) as at:
         pane = at.app.dashboard.compare.answers[0].pane
         await answered(at)
-        await at.press("ctrl+x", "v", "g")
+        await at.press("ctrl+x", "v")
+        await at.until(lambda: pane.has_focus and pane.settled)
+        await at.press("g")
+        await at.until(lambda: not pane.follows)
         assert await pictures(at) == kept(name="keys of the pane")
         await at.press("V", "j", "j", "j")
         assert await pictures(at) == kept(name="selection")
