@@ -174,7 +174,7 @@ async def test_panes_change_places_and_keep_their_text_and_their_place_in_it(tmp
         assert keys(view.answers) == [2, 3, 1]
         await at.press("ctrl+shift+left", "ctrl+shift+left")
         assert keys(view.answers) == [1, 2, 3]
-        await at.until(lambda: first.pane.region.x == 0 and at.text_of(first.pane) == rows)
+        await at.until(lambda: first.pane.region.x == 0 and rows.splitlines()[5] in at.text_of(first.pane))
         await at.press("f12", "f12")
         assert first.pane.text == text
         assert not first.pane.follows
