@@ -54,6 +54,7 @@ async def test_a_prompt_typed_in_the_browser_is_answered_there(tmp_path: Path) -
             tab = await browser.tab()
             await tab.open(address)
             await tab.until_page("document.activeElement?.className === 'xterm-helper-textarea'")
+            await tab.until(lambda text: "paced-60-60" in text)
             await tab.type("Sing ")
             await tab.until(lambda text: "paced-60-60" in text and "Sing" in text)
             # The token has left the address, the history and everything that scripts can read.
