@@ -88,7 +88,7 @@ class FilePicker(Widget):
     def _rank(self, listing: Listing) -> None:
         if self._query is not None:
             work = self._search(self._query, listing)
-            self.run_worker(work, name="files", description="files", exclusive=True, group="rank", exit_on_error=False)
+            self.run_worker(work, name="files", description="files", group="rank", exit_on_error=False)
 
     async def _search(self, query: str, listing: Listing) -> None:
         found = await asyncio.to_thread(rank, query, listing.paths, MOST_SHOWN)
