@@ -156,6 +156,15 @@ async def test_a_pane_out_of_sight_draws_nothing(tmp_path: Path, server: PacedSe
         await at.until(lambda: "✓ saved" in at.text_of(hidden.header) and "soprano" in at.text_of(hidden.pane))
 
 
+async def test_the_first_pane_is_marked_from_the_start_and_a_sign_says_so(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a", "lab/b") as at:
+        view = await ready(at, 2)
+        one, two = view.answers
+        await at.until(lambda: at.text_of(one.header).startswith("▸1 ") and at.text_of(two.header).startswith(" 2 "))
+        await at.press("f6")
+        await at.until(lambda: at.text_of(one.header).startswith(" 1 ") and at.text_of(two.header).startswith("▸2 "))
+
+
 async def test_panes_change_places_and_keep_their_text_and_their_place_in_it(tmp_path: Path) -> None:
     async with PacedServer() as server, stage(tmp_path, server.base_url, "lab/paced-600-0", "lab/paced-9-0", "lab/m") as at:
         view = await ready(at, 3)

@@ -179,6 +179,8 @@ class PanesView(View):
     def _mark(self, target: Widget) -> None:
         """Mark a pane, and turn to the page it is on; a focus that is in another pane comes along."""
         super()._mark(target)
+        for pane in self.answers:  # by itself: the first is marked before its text stands in it
+            pane.set_class(pane.pane is target, "-marked")
         self.marked_another()
         self._arrange()
         focused = self.screen.focused
