@@ -43,6 +43,8 @@ class TextBuffer:
         end = self._length if end is None else min(end, self._length)
         if start >= end:
             return ""
+        if start <= 0 and end == self._length:
+            return str(self)
         index = bisect_right(self._starts, start) - 1
         parts: list[str] = []
         while index < len(self._chunks) and self._starts[index] < end:
@@ -52,4 +54,7 @@ class TextBuffer:
         return "".join(parts)
 
     def __str__(self) -> str:
-        return "".join(self._chunks)
+        """Return the whole, and hold that very string from now on: whoever keeps it costs no second copy."""
+        if len(self._chunks) > 1:
+            self._chunks, self._starts, self._folded = ["".join(self._chunks)], [0], 1
+        return self._chunks[0] if self._chunks else ""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
-from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.filter import Monochrome, NoColor
-from textual.notifications import Notification, Notify
 from textual.widgets import Input, TextArea
 
 from agents.locations import LOG_NAME
@@ -25,7 +22,7 @@ from tui.prompting import Prompting
 from tui.prompts import Prompt
 from tui.safe import SafeFilter, safe_line
 from tui.screens.dashboard import Dashboard
-from tui.theme_shelf import DEFAULT, ThemeShelf
+from tui.themed import ThemedApp
 from tui.widgets.pane_clock import FrameClock
 
 if TYPE_CHECKING:
@@ -39,14 +36,12 @@ if TYPE_CHECKING:
 
     from agents.requests import ModelRef
     from agents.workspace import Workspace
-    from tui.themes import Themes
     from tui.widgets.key_line import KeyLine
     from tui.widgets.leader_menu import LeaderMenu
     from tui.widgets.prompt_area import PromptArea
     from tui.widgets.view_tabs import ViewTabs
 
 _STYLES = Path(__file__).parent.parent / "themes" / "stretto.tcss"
-_MOST_WARNINGS = 3
 _TWICE = 3.0
 """Seconds within which a second press leaves."""
 _SLOWEST_FPS = 4
@@ -62,7 +57,7 @@ def _commands() -> type[Provider]:
     return Commands
 
 
-class StrettoApp(App[None], inherit_bindings=False):
+class StrettoApp(ThemedApp, inherit_bindings=False):
     """The dashboard's app."""
 
     TITLE = "stretto"
@@ -74,8 +69,7 @@ class StrettoApp(App[None], inherit_bindings=False):
         self._safe, self._bare = SafeFilter(), NoColor()
         keymap = load_keymap(workspace.locations.keymap)
         install(keymap.rows)
-        super().__init__()
-        self.workspace = workspace
+        super().__init__(workspace)
         screen = workspace.settings.screen
         if screen.reduced_motion:
             self.animation_level = "none"
@@ -88,9 +82,7 @@ class StrettoApp(App[None], inherit_bindings=False):
         self.dashboard = Dashboard(workspace, self.feed, keymap)
         self.actions = Actions(self, keymap)
         self.prompting = Prompting(self)
-        self.shelf = ThemeShelf(workspace.locations)
         self._wanted = tuple(models)
-        self._theme_told: Notification | None = None
         self._leaving = float("-inf")
         """When a person last asked to leave."""
 
@@ -107,48 +99,25 @@ class StrettoApp(App[None], inherit_bindings=False):
         return self.dashboard
 
     def on_mount(self) -> None:
-        """Take the theme, then let the first frame come before anything is opened."""
-        themes = self.shelf.load()
-        self._offer(themes)
-        wanted = self.shelf.chosen(self.workspace.settings.screen.theme)
-        self.theme = wanted if wanted in themes.loaded else DEFAULT
-        if self.theme != wanted:
-            self.warn(f"no theme named {wanted!r}")
-        self._warn_all(self.actions.keymap.problems, "stretto keys")
+        """Let the first frame come before anything is opened."""
+        self.tell_of_themes()
+        self.warn_all(self.actions.keymap.problems, "stretto keys")
         self.run_worker(self._clock.run(), name="frames", group=_SCREEN, exit_on_error=True)
-        self.run_worker(self.shelf.watch(self._themes_changed), name="themes", group=_SCREEN, description="themes")
+        self.run_worker(self.shelf.watch(self.themes_changed), name="themes", group=_SCREEN, description="themes")
         # No coroutine yet: it would be left unawaited where the app is left before the worker begins.
         self.call_after_refresh(self._open)
 
     def _open(self) -> Worker[None]:
-        return self.run_worker(partial(open_workspace, self, self._wanted), name="open", group=_SCREEN)
+        return self.run_worker(self._complete, name="open", group=_SCREEN)
+
+    async def _complete(self) -> None:
+        await self.dashboard.complete()
+        await open_workspace(self, self._wanted)
 
     @property
     def markdown(self) -> bool:
         """Whether complete blocks of answers are shown as Markdown."""
         return self.workspace.settings.screen.markdown
-
-    def warn(self, line: str) -> None:
-        """Tell of something that goes on with less than was asked for."""
-        self.notify(safe_line(line, 300), severity="warning", timeout=15, markup=False)
-
-    def _warn_all(self, lines: Sequence[str], command: str) -> None:
-        """Say the first of ``lines``, and which command tells the rest: thousands would cover and hold up the screen."""
-        for line in lines[:_MOST_WARNINGS]:
-            self.warn(line)
-        if (more := len(lines) - _MOST_WARNINGS) > 0:
-            self.warn(f"and {more} more: `{command}` tells them all")
-
-    def _offer(self, themes: Themes) -> None:
-        for theme in themes.loaded.values():
-            self.register_theme(theme)
-        self._warn_all([f"theme {name} is skipped: {reason}" for name, reason in themes.failed.items()], "stretto themes")
-
-    def _themes_changed(self, themes: Themes, names: frozenset[str]) -> None:
-        """Take the themes as they are now; the one in use changes on the screen at once, unless its file is bad."""
-        self._offer(themes)
-        if self.theme in names and self.theme in themes.loaded:
-            self.mutate_reactive(StrettoApp.theme)
 
     def _half_frame(self) -> bool:
         """Hand over events and draw what changed; the one clock of all panes. Returns whether anything goes on.
@@ -245,19 +214,6 @@ class StrettoApp(App[None], inherit_bindings=False):
         from tui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.actions.keymap, wanted))
-
-    async def action_next_theme(self) -> None:
-        """Change to the next theme."""
-        await self.take_theme(self.shelf.after(self.theme))
-        if self._theme_told is not None:
-            self._unnotify(self._theme_told)  # one is enough, however fast a person goes through them
-        self._theme_told = Notification(f"Theme: {safe_line(self.theme, 60)}", timeout=2, markup=False)
-        self.post_message(Notify(self._theme_told))
-
-    async def take_theme(self, name: str) -> None:
-        """Change to a theme, and to begin with it next time."""
-        self.theme = name
-        await self.shelf.keep(name)
 
     def action_stop(self) -> None:
         """Close the files that are offered, or the search in the marked pane, else stop its answer."""

@@ -13,6 +13,7 @@ from rich.cells import cell_len, set_cell_size
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from agents.compare.stats import Mean, Share
     from agents.events import Place
     from agents.requests import ModelRef
 
@@ -30,6 +31,32 @@ def seconds(value: float | None) -> str:
     if value < 10:
         return f"{value:.2f} s"
     return f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min"
+
+
+def mean_seconds(value: Mean) -> str:
+    """Return a mean duration and the margin of its 95 % interval, in one unit."""
+    if value.mean is None:
+        return NONE
+    if value.margin is None:
+        return f"{seconds(value.mean)} ±{NONE}"
+    if value.mean < 1:
+        return f"{value.mean * 1000:.0f} ±{value.margin * 1000:.0f} ms"
+    return f"{value.mean:.2f} ±{value.margin:.2f} s"
+
+
+def mean(value: Mean) -> str:
+    """Return a mean and the margin of its 95 % interval."""
+    if value.mean is None:
+        return NONE
+    digits = 0 if value.mean >= 100 else 1
+    margin = NONE if value.margin is None else f"{value.margin:.{digits}f}"
+    return f"{value.mean:.{digits}f} ±{margin}"
+
+
+def accepted(share: Share) -> str:
+    """Return how many of how many were accepted, and the 95 % interval of that share."""
+    bounds = "" if share.low is None or share.high is None else f" ({share.low * 100:.0f}{NONE}{share.high * 100:.0f} %)"
+    return f"{share.hits}/{share.count}{bounds}"
 
 
 def percent(value: float | None) -> str:

@@ -363,4 +363,20 @@ ROWS: Final[tuple[Key, ...]] = (
         "Prompt",
         scope="prompt",
     ),
+    Key("files.next", "down", "mark(1)", "Next", "Mark the next file", "Files after an @", scope="files"),
+    Key("files.previous", "up", "mark(-1)", "Previous", "Mark the file before", "Files after an @", scope="files"),
+    Key(
+        "files.choose",
+        "enter",
+        "choose",
+        "Choose",
+        "Put the marked name into the prompt; a name that is typed whole is sent",
+        "Files after an @",
+        scope="files",
+    ),
+    Key("files.complete", "tab", "complete", "Complete", "Put the marked name into the prompt", "Files after an @", scope="files"),
+    *(
+        Key(f"ask.cite.{digit}", str(digit), f"cite({digit})", f"Passage {digit}", f"Open passage {digit}", "Ask", scope="ask")
+        for digit in range(1, 10)
+    ),
 )

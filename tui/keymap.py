@@ -225,6 +225,7 @@ def _together(one: Key, other: Key) -> bool:
         if {one.scope, other.scope} - {"app", *OF_DASHBOARD} and not {one.id, other.id} & _QUITTING:
             return False
     places = {
-        row.where if row.scope == "app" else {"waterfall": "Waterfall", "log": "Agents"}.get(row.scope, "") for row in (one, other)
+        row.where if row.scope == "app" else {"ask": "Ask", "log": "Agents", "waterfall": "Waterfall"}.get(row.scope, "")
+        for row in (one, other)
     }
     return len(places & VIEWS) < 2

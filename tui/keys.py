@@ -14,6 +14,8 @@ Scope = Literal[
     "pane",
     "search",
     "prompt",
+    "files",
+    "ask",
     "log",
     "waterfall",
     "sheet",
@@ -45,7 +47,7 @@ Scope = Literal[
 """Where a binding lives: on the app, so that it works wherever the focus is in the dashboard, on a screen that stands over it, or
 on a widget, while that has the focus."""
 
-OF_DASHBOARD: Final[frozenset[Scope]] = frozenset({"pane", "search", "prompt", "log", "waterfall"})
+OF_DASHBOARD: Final[frozenset[Scope]] = frozenset({"pane", "search", "prompt", "files", "ask", "log", "waterfall"})
 """Scopes of widgets of the dashboard, where the keys of the app work, too."""
 
 

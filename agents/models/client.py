@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
-import openai
 
 from agents.addresses import is_loopback
 from agents.attachments import request_body
@@ -22,6 +21,7 @@ from agents.events import Usage
 from agents.models.deadlines import Watch
 from agents.models.decode import ChatReader, StreamError
 from agents.models.failures import Failures, RefusedError
+from agents.models.sdk import openai
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence

@@ -14,10 +14,10 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 import httpx2
-import openai
 
 from agents.errors import CallError, CallKind
 from agents.models.decode import WEB_PAGE
+from agents.models.sdk import openai
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,6 @@ import msgspec
 
 from agents.errors import CallError
 from agents.events import Usage
-from agents.text import TextBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +31,6 @@ class Flight:
         self._price = price
         self._abandon = abandon
         self._steps: list[Step] = []
-        self._text = TextBuffer()
         self._pieces = 0
         self._attempts = 0
         self._task: asyncio.Task[None] | None = None
@@ -51,8 +49,10 @@ class Flight:
 
     @property
     def text(self) -> str:
-        """All text so far."""
-        return str(self._text)
+        """All text of the present attempt, as whoever follows it holds it: a copy of its own would be one more of a long answer."""
+        if self._answer is not None:
+            return self._answer.text
+        return self._steps[0].text.slice(self._steps[0].offset) if self._steps else ""
 
     def start(self) -> None:
         """Say that an attempt begins now."""
@@ -62,7 +62,6 @@ class Flight:
 
     def write(self, piece: str) -> None:
         """Give a piece of text to every step."""
-        self._text.append(piece)
         self._pieces += 1
         for step in self._steps:
             step.write(piece)
@@ -90,10 +89,10 @@ class Flight:
 
     async def follow(self, step: Step, *, joined: bool) -> Answer:
         """Let ``step`` follow to the end, from the beginning. Cancelling it leaves the flight to the others."""
-        self._steps.append(step)
         if self._attempts:
             step.start()
             step.write(self.text)
+        self._steps.append(step)
         try:
             await self._over.wait()
         finally:

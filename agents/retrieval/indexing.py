@@ -280,10 +280,14 @@ class Indexing:
         # Last, because a screen with room for one line keeps the last one.
         seconds = max(self._run.clock() - self._began, 0.001)
         self._step.log(
-            f"indexed {self._written:,} documents, {self._chunks:,} passages, {self._bytes / 1e6:.1f} MB in {seconds:.1f} s "
-            f"({self._written / seconds:,.0f} documents/s); {self._unchanged:,} unchanged, {self._removed:,} removed, "
-            f"{len(self._skipped):,} passed over"
+            f"indexed {self._written:,} document{_s(self._written)}, {self._chunks:,} passage{_s(self._chunks)}, "
+            f"{self._bytes / 1e6:.1f} MB in {seconds:.1f} s ({self._written / seconds:,.0f} documents/s); "
+            f"{self._unchanged:,} unchanged, {self._removed:,} removed, {len(self._skipped):,} passed over"
         )
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def _halves(vectors: list[list[float]]) -> bytes:

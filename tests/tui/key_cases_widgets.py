@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agents.browse import Listing
 from tests.tui.key_desk import CASES, Desk, at_the_end, at_the_start, case, in_the_pane
+from tests.tui.still import HITS
 from tui.screens.links import LinksScreen
+from tui.screens.passage import PassageScreen
 from tui.screens.step import StepScreen
 
 if TYPE_CHECKING:
@@ -184,3 +187,38 @@ async def words(desk: Desk) -> Effect:
     prompt.value = "one two three"
     prompt.move_cursor((0, 7))
     return lambda: (prompt.value, prompt.cursor_location) != ("one two three", (0, 7))
+
+
+async def files_are_offered(desk: Desk) -> None:
+    files = desk.dashboard.bar.files
+    files._listing, files._listed = Listing(("maqam.md", "march.md"), whole=True), float("inf")
+    await desk.press("at", "m", "a")
+    await desk.at.until(lambda: bool(files.display))
+
+
+@case("files.next", "files.previous")
+async def marking_files(desk: Desk) -> Effect:
+    await files_are_offered(desk)
+    return lambda: desk.dashboard.bar.files._marked == 1
+
+
+@case("files.choose", "files.complete")
+async def choosing_files(desk: Desk) -> Effect:
+    await files_are_offered(desk)
+    return lambda: desk.dashboard.prompt.value in {"@maqam.md ", "@march.md "}
+
+
+def citing_in_ask(digit: int) -> None:
+    async def found(desk: Desk) -> Effect:
+        ask = desk.dashboard.ask
+        ask._passages = HITS * 3
+        desk.dashboard.show("ask")
+        ask.answer.pane.focus()
+        await desk.at.until(lambda: ask.answer.pane.has_focus)
+        return lambda: isinstance(desk.app.screen, PassageScreen) and f"[{digit}]" in desk.at.screen()
+
+    CASES[f"ask.cite.{digit}"] = found
+
+
+for number in range(1, 10):
+    citing_in_ask(number)

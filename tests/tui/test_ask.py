@@ -56,7 +56,7 @@ async def opened(at: Stage) -> AskView:
 async def indexed(at: Stage, folder: Path, documents: int) -> AskView:
     view = await opened(at)
     await at.send(f"/add {folder}")
-    await at.until(lambda: view.answer.state.note.startswith(f"indexed {documents} documents"))
+    await at.until(lambda: view.answer.state.note.startswith(f"indexed {documents} document"))
     await idle(at)
     return view
 

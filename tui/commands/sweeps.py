@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 from agents.errors import InputError
 from tui.commands.collected import Collected
+from tui.figures import NONE, accepted, mean, mean_seconds
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from agents.compare.accept import Acceptance
-    from agents.compare.stats import Figures, Mean, Share
+    from agents.compare.stats import Figures
     from agents.requests import Lane, Message, ModelRef
     from tui.commands.session import Session
-
-_NONE = "–"
 
 
 async def sweep(session: Session, prompt: str, args: argparse.Namespace) -> int:
@@ -66,13 +65,13 @@ async def _print(session: Session, lanes: Sequence[Lane], collected: Collected, 
     for lane, answer in zip(lanes, collected.answers, strict=True):
         if answer.end is None:
             continue
-        group = group_of(lane.label) or (_NONE if several else lane.model.name)
-        accepted = answer.end.outcome == "done"
-        if accepted and acceptance is not None:
-            accepted = await acceptance.fault(Answer(text=answer.text, finish=answer.end.finish)) is None
-        trials.append(Trial(group=f"{lane.model.name}  {group}" if several else group, end=answer.end, accepted=accepted))
+        group = group_of(lane.label) or (NONE if several else lane.model.name)
+        good = answer.end.outcome == "done"
+        if good and acceptance is not None:
+            good = await acceptance.fault(Answer(text=answer.text, finish=answer.end.finish)) is None
+        trials.append(Trial(group=f"{lane.model.name}  {group}" if several else group, end=answer.end, accepted=good))
     rows: list[tuple[str, ...]] = [
-        ("", "answers", "TTFT", "tok/s", "tokens", "wall", "whole" if acceptance is None else "accepted")
+        ("", "answers", "whole" if acceptance is None else "accepted", "TTFT", "tok/s", "tokens", "wall")
     ]
     rows += [_row(each) for each in figures(trials)]
     await session.terminal.write(f"{table(rows)}\n")
@@ -82,21 +81,9 @@ def _row(each: Figures) -> tuple[str, ...]:
     return (
         each.group,
         str(each.accepted.count),
-        _mean(each.ttft, " s", 3),
-        _mean(each.rate, "", 1),
-        _mean(each.tokens, "", 1),
-        _mean(each.wall, " s", 2),
-        _share(each.accepted),
+        accepted(each.accepted),
+        mean_seconds(each.ttft),
+        mean(each.rate),
+        mean(each.tokens),
+        mean_seconds(each.wall),
     )
-
-
-def _mean(mean: Mean, unit: str, digits: int) -> str:
-    if mean.mean is None:
-        return _NONE
-    margin = _NONE if mean.margin is None else f"{mean.margin:.{digits}f}"
-    return f"{mean.mean:.{digits}f}{unit} ± {margin}"
-
-
-def _share(share: Share) -> str:
-    bounds = _NONE if share.low is None or share.high is None else f"{share.low * 100:.0f}–{share.high * 100:.0f} %"
-    return f"{share.hits}/{share.count} ({bounds})"

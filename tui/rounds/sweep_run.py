@@ -9,11 +9,10 @@ from agents.compare.stats import Figures, Trial, figures
 from agents.compare.sweep import group_of
 from agents.errors import StrettoError
 from agents.events import RunEnded, StepEnded, StepQueued
-from tui.figures import NONE, seconds
+from tui.figures import NONE, accepted, mean, mean_seconds
 from tui.rounds.table import Column
 
 if TYPE_CHECKING:
-    from agents.compare.stats import Mean
     from agents.events import AnyEvent
     from agents.requests import Accept, Lane
     from agents.runs import Run
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("setting"),
     Column("n", right=True),
+    Column("accepted", right=True),
     Column("TTFT", right=True),
     Column("tok/s", right=True),
     Column("tokens", right=True),
     Column("wall", right=True),
-    Column("accepted", right=True),
 )
 
 
@@ -139,34 +138,12 @@ class SweepRun:
         count = self._labels.count(group)
         if found is None:
             return (name, f"0/{count}", *[NONE] * 5)
-        share = found.accepted
-        bounds = "" if share.low is None or share.high is None else f" ({share.low * 100:.0f}{NONE}{share.high * 100:.0f} %)"
         return (
             name,
-            f"{share.count}/{count}",
-            _time(found.ttft),
-            _plain(found.rate),
-            _plain(found.tokens),
-            _time(found.wall),
-            f"{share.hits}/{share.count}{bounds}",
+            f"{found.accepted.count}/{count}",
+            accepted(found.accepted),
+            mean_seconds(found.ttft),
+            mean(found.rate),
+            mean(found.tokens),
+            mean_seconds(found.wall),
         )
-
-
-def _time(value: Mean) -> str:
-    """Return a mean duration and its margin, in one unit."""
-    if value.mean is None:
-        return NONE
-    if value.margin is None:
-        return f"{seconds(value.mean)} ±{NONE}"
-    if value.mean < 1:
-        return f"{value.mean * 1000:.0f} ±{value.margin * 1000:.0f} ms"
-    return f"{value.mean:.2f} ±{value.margin:.2f} s"
-
-
-def _plain(value: Mean) -> str:
-    """Return a mean figure and its margin."""
-    if value.mean is None:
-        return NONE
-    digits = 0 if value.mean >= 100 else 1
-    margin = NONE if value.margin is None else f"{value.margin:.{digits}f}"
-    return f"{value.mean:.{digits}f} ±{margin}"

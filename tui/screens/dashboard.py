@@ -65,7 +65,7 @@ class Dashboard(Screen[None]):
         """Lay out from top to bottom."""
         yield self._tabs
         with ContentSwitcher(initial="compare"):
-            yield from self.views
+            yield self.compare
         yield self.bar
         yield self.bar.files
         yield self.status
@@ -77,10 +77,21 @@ class Dashboard(Screen[None]):
         self._draw_tabs()
         self.bindings_updated_signal.subscribe(self, self._show_keys)
 
+    async def complete(self) -> None:
+        """Lay out the views that are not on screen: the first frame comes sooner without them."""
+        switcher = self.query_one(ContentSwitcher)
+        others = [view for view in self.views if not view.is_attached]
+        for view in others:
+            view.display = False
+        await switcher.mount_all(others)
+        if self.view in others:  # asked for meanwhile
+            self.show(self.view.id or "")
+
     def show(self, name: str) -> None:
         """Bring a view to the screen; the others go on working."""
         self.view = next(view for view in self.views if view.id == name)
-        self.query_one(ContentSwitcher).current = name
+        if self.view.is_attached:  # or else it comes as soon as it is laid out
+            self.query_one(ContentSwitcher).current = name
         self._hint()
         self.bar.picks = self.view.takes_files
         self.prompt.focus()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from agents.events import Found, Log, RunEnded, Saved, StepEvent, StepQueued, Text
 from agents.requests import Ask, Index
 from tui.figures import short_model
+from tui.key_table import bindings
 from tui.places import absolute
 from tui.screens.passage import PassageScreen
 from tui.views.view import View
@@ -17,8 +18,8 @@ from tui.widgets.answer_pane import AnswerPane
 from tui.widgets.source_lanes import SourceLanes
 
 if TYPE_CHECKING:
-    from textual import events
     from textual.app import ComposeResult
+    from textual.binding import BindingType
 
     from agents.events import AnyEvent, Hit
     from agents.requests import ModelRef
@@ -42,6 +43,7 @@ _COMMAND = re.compile(r"/(?P<name>[^\s/]*)(?:\s+(?P<rest>.*))?$")
 class AskView(View):
     """Lanes over an answer."""
 
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("ask"))
     title: ClassVar[str] = "Ask"
     placeholder: ClassVar[str] = "Ask your documents; /add PATH puts more into the library"
 
@@ -231,8 +233,14 @@ class AskView(View):
         if 1 <= number <= len(self._passages):
             self.app.push_screen(PassageScreen(number, self._passages[number - 1]))
 
-    def on_key(self, event: events.Key) -> None:
+    def action_cite(self, number: int) -> None:
         """Open a passage by its digit, while the answer has the focus."""
-        if self.answer.pane.has_focus and event.character is not None and event.character.isdecimal():
-            event.stop()
-            self.open_passage(int(event.character))
+        self.open_passage(number)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Open passages there are; another digit is typed."""
+        match action, parameters:
+            case "cite", (int(number),):
+                return number <= len(self._passages)
+            case _:
+                return super().check_action(action, parameters)

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from rich.cells import cell_len
 from textual.content import Content
@@ -14,10 +14,13 @@ from textual.message import Message
 from textual.widget import Widget
 
 from agents.browse import Listing, list_files, rank
+from tui.key_table import bindings
 from tui.safe import safe_line
+from tui.widgets.own_keys import do_own_key
 
 if TYPE_CHECKING:
     from textual import events
+    from textual.binding import BindingType
     from textual.document._document import Location
 
     from tui.widgets.prompt_area import PromptArea
@@ -34,6 +37,7 @@ class FilePicker(Widget):
     """Follows the word before the prompt's cursor; it takes the keys that choose while it has something to choose from."""
 
     ALLOW_SELECT = False
+    BINDINGS: ClassVar[list[BindingType]] = list(bindings("files"))
 
     class Chosen(Message):
         """A file was chosen; the prompt holds its name."""
@@ -123,19 +127,26 @@ class FilePicker(Widget):
             lines.append(line.stylize("reverse") if marked else line)
         return Content("\n").join(lines)
 
-    def take(self, key: str) -> bool:
-        """Move by the arrows, choose by Enter or Tab; a name that is typed whole is left to Enter's usual work."""
-        if key in {"up", "down"}:
-            self._marked = (self._marked + (1 if key == "down" else -1)) % len(self._found)
-            self.refresh()
-            return True
-        if key not in {"enter", "tab"}:
-            return False
-        if key == "enter" and self._query == self._found[self._marked]:
-            self.close()
-            return False
+    async def take(self, event: events.Key) -> bool:
+        """Do what the key does here, if it does anything here now."""
+        return await do_own_key(self, event)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave Enter to its usual work where the marked name is typed whole."""
+        return action != "choose" or self._query != self._found[self._marked]
+
+    def action_mark(self, by: int) -> None:
+        """Mark the file ``by`` places further round."""
+        self._marked = (self._marked + by) % len(self._found)
+        self.refresh()
+
+    def action_choose(self) -> None:
+        """Put the marked name into the prompt."""
         self._choose(self._found[self._marked])
-        return True
+
+    def action_complete(self) -> None:
+        """Put the marked name into the prompt, also where it is typed whole."""
+        self._choose(self._found[self._marked])
 
     def _choose(self, path: str) -> None:
         self.close()

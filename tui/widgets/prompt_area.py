@@ -50,8 +50,8 @@ _CONTROLS: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]")
 class KeyTaker(Protocol):
     """Something open over the prompt that keys go to first."""
 
-    def take(self, key: str) -> bool:
-        """Use a key; False leaves it to the prompt."""
+    async def take(self, event: events.Key) -> bool:
+        """Use a key and stop its event; False leaves it to the prompt."""
 
 
 class PromptArea(TextArea):
@@ -140,9 +140,9 @@ class PromptArea(TextArea):
 
     async def _on_key(self, event: events.Key) -> None:
         """Handle a key here and now: as a binding it would go round by the app, and keys behind it would overtake it."""
-        if self.over is not None and self.over.take(event.key):
-            self._taken(event)
-        elif event.key == "enter":
+        if self.over is not None and await self.over.take(event):
+            return
+        if event.key == "enter":
             self._taken(event)
             await self.action_submit()
         elif own := self._bindings.key_to_bindings.get(event.key):

@@ -108,6 +108,12 @@ def test_nothing_heavy_is_imported_before_the_first_call() -> None:
     assert found.stdout.strip() == ""
 
 
+def test_the_sdk_does_not_bring_a_second_http_library_along() -> None:
+    code = "import sys, agents.models.client; print('openai' in sys.modules, 'aiohttp' in sys.modules); import aiohttp"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True", "False"]
+
+
 # ---- single flight ----
 
 

@@ -139,11 +139,11 @@ async def test_a_sweep_is_a_table_of_figures(home: Home, paced: PacedServer) -> 
     done = await asyncio.to_thread(home.run, "run", "hi", "-m", "lab/paced-10-200", *axes)
     assert (done.returncode, done.stderr) == (0, "")
     head, *rows = done.stdout.splitlines()
-    assert re.split(r"  +", head.strip()) == ["answers", "TTFT", "tok/s", "tokens", "wall", "accepted"]
+    assert re.split(r"  +", head.strip()) == ["answers", "accepted", "TTFT", "tok/s", "tokens", "wall"]
     labels = [f"t={heat} system {number} (Be {how}.)" for heat in ("0", "0.5") for number, how in ((1, "brief"), (2, "kind"))]
     cells = [re.split(r"  +", row) for row in rows]
     assert [row[0] for row in cells] == labels
-    assert {(row[1], row[4], row[6]) for row in cells} == {("2", "10.0 ± 0.0", "2/2 (34–100 %)")}
+    assert {(row[1], row[2], row[5]) for row in cells} == {("2", "2/2 (34–100 %)", "10.0 ±0.0")}
     assert paced.counts.requests == 8
     asked = [request.json() for request in paced.requests]
     assert sorted(str(body["temperature"]) for body in asked) == ["0.0"] * 4 + ["0.5"] * 4
@@ -158,8 +158,8 @@ async def test_one_answer_alone_has_no_interval_and_failures_are_counted(
     assert done.returncode == 1
     rows = [re.split(r"  +", row) for row in done.stdout.splitlines()[1:]]
     assert rows[0][:2] == ["lab/paced-4-0", "seed=1"]
-    assert (rows[0][5], rows[0][7]) == ("4.0 ± –", "1/1 (–)")
-    assert rows[1] == ["bad/status-500", "seed=1", "1", "–", "–", "–", "–", "0/1 (–)"]
+    assert (rows[0][3], rows[0][6]) == ("1/1", "4.0 ±–")
+    assert rows[1] == ["bad/status-500", "seed=1", "1", "0/1", "–", "–", "–", "–"]
     assert done.stderr.startswith("stretto: bad/status-500: ")
 
 
