@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from agents.errors import ConfigError
-from agents.settings import Defaults, Endpoint, LibrarySettings, Price, Screen, Settings, Timeouts
+from agents.settings import Defaults, Endpoint, LibrarySettings, Price, Route, Screen, Settings, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,12 @@ _LEAST: dict[tuple[type, str], float] = {
     (Defaults, "cache_ttl"): 0,
     (Endpoint, "concurrency"): 1,
     (Endpoint, "max_retries"): 0,
+    (Endpoint, "requests_per_minute"): 1,
+    (Endpoint, "tokens_per_minute"): 1,
+    (Route, "hedge_budget"): 0,
+    (Defaults, "cache_mb"): 1,
+    (Defaults, "similar"): 0,
+    (Defaults, "budget"): 0,
     (Screen, "fps"): 1,
     (LibrarySettings, "chunk_chars"): 100,
     (LibrarySettings, "overlap_chars"): 0,
@@ -104,7 +110,7 @@ def _fault(value: Any, kind: Any, shape: type, key: str) -> str | None:
         got = "" if get_origin(kind) is Literal and isinstance(value, str) else f", not {_kind_of(value)}"
         return f"must be {_expected(kind)}{got}"
     least = _LEAST.get((shape, key))
-    if least is not None and value is not None and not value >= least:  # also true for nan
+    if least is not None and isinstance(value, int | float) and not value >= least:  # also true for nan
         return f"must be at least {least:g}"
     if shape is Endpoint and key == "base_url" and value:
         return url_fault(value)

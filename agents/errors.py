@@ -16,9 +16,10 @@ CallKind = Literal[
     "protocol",
     "cut",
     "too_large",
+    "budget",
 ]
 """What went wrong with a call. ``cut``: text came and the stream ended before a finish reason. ``protocol``: the answer was not
-what the API promises (HTML, a redirect, broken framing)."""
+what the API promises (HTML, a redirect, broken framing). ``budget``: it was stopped because it would have cost too much."""
 
 
 class StrettoError(Exception):

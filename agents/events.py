@@ -137,6 +137,8 @@ class StepStarted(StepEvent, frozen=True, kw_only=True, tag="step_started"):
 
     attempt: int = 1
     offset: int = 0
+    endpoint: str = ""
+    """Where the attempt is made, when that is another than the lane names: a route's member or a fallback, ``endpoint/model``."""
 
 
 class FirstToken(StepEvent, frozen=True, kw_only=True, tag="first_token"):
@@ -194,6 +196,8 @@ class Retried(StepEvent, frozen=True, kw_only=True, tag="retried"):
     attempt: int
     reason: str
     delay: float
+    mode: Literal["again", "restart", "resume"] = "again"
+    """``again``: no text had come. Else text had come, and the next attempt begins anew or goes on where it was cut."""
 
 
 class StepEnded(StepEvent, frozen=True, kw_only=True, tag="step_ended"):
@@ -214,6 +218,10 @@ class StepEnded(StepEvent, frozen=True, kw_only=True, tag="step_ended"):
     cached: bool = False
     joined: bool = False
     """True when it shared another step's upstream call (single flight)."""
+    similar: float | None = None
+    """The answer was made for another question, this similar (cosine); a screen must say so."""
+    speculated: bool = False
+    """The answer was made before the question was asked."""
     attempts: int = 1
     timings: Timings
 

@@ -100,6 +100,9 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     lanes: tuple[Lane, ...]
     use_cache: bool = True
+    priority: Priority = Priority.INTERACTIVE
+    budget: float | None = None
+    """What the turn may cost, in the currency of the prices."""
     session: str | None = None
     """Groups the turns of one conversation."""
 

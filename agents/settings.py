@@ -29,7 +29,9 @@ class Price(_Table, frozen=True, kw_only=True):
     output: float = 0.0
 
 
-EndpointKind = Literal["openai", "embedded"]
+EndpointKind = Literal["openai", "ollama", "vllm", "llamacpp", "nanogpt", "openrouter", "anthropic", "embedded"]
+"""What runs there. ``openai`` is any server that speaks its API; the others differ in what is known of them beforehand."""
+OnCut = Literal["keep", "restart", "resume"]
 
 
 class Endpoint(_Table, frozen=True, kw_only=True):
@@ -40,16 +42,38 @@ class Endpoint(_Table, frozen=True, kw_only=True):
     kind: EndpointKind = "openai"
     api_key_env: str | None = None
     """Name of the environment variable that holds the key; never the key itself."""
-    concurrency: int = 8
-    """Calls in flight at once."""
+    concurrency: int | Literal["adaptive"] = 8
+    """Calls in flight at once: a number, or as many as the server bears without refusing any."""
+    requests_per_minute: int | None = None
+    """Attempts begun in any 60 seconds, at most. Besides this, limits the server names in its headers are kept."""
+    tokens_per_minute: int | None = None
+    """Tokens, input and output, in any 60 seconds, at most."""
     timeout: Timeouts = Timeouts()
     price: Price | None = None
     models: tuple[str, ...] = ()
     """Model names offered without asking the server; empty asks it."""
     embedding_model: str | None = None
     """A model for ``/embeddings``, offered to libraries as ``endpoint/model``."""
+    image_model: str | None = None
+    """A model for ``/images/generations``."""
     max_retries: int = 2
-    """Further attempts after a retryable failure that came before any text; 0 turns retries off."""
+    """Further attempts after a retryable failure; 0 turns retries off."""
+    on_cut: OnCut = "keep"
+    """What follows when an answer is cut off after text had come: nothing, the whole answer again, or only what is missing,
+    which is asked for by giving the model its own beginning. The text that came is kept and marked in each case."""
+
+
+class Route(_Table, frozen=True, kw_only=True):
+    """Several endpoints behind one name: ``name/model`` goes to whichever member is well and least busy."""
+
+    members: tuple[str, ...]
+    """Endpoints, each as ``endpoint`` or, where it calls the model otherwise, ``endpoint/model``."""
+    fallbacks: tuple[str, ...] = ()
+    """Models, as ``endpoint/model``, tried in this order when no member can answer."""
+    hedge: bool = False
+    """Ask a second member when the first text takes longer than the P95 of that model so far; the first to speak is kept."""
+    hedge_budget: float = 0.05
+    """The share of calls that may be asked twice."""
 
 
 class Defaults(_Table, frozen=True, kw_only=True):
@@ -63,6 +87,16 @@ class Defaults(_Table, frozen=True, kw_only=True):
     cache: bool = True
     cache_ttl: float = 7 * 86400.0
     """Seconds a cached answer stays valid."""
+    cache_mb: int = 512
+    """Megabytes of answers kept; beyond it those that were not used for longest go."""
+    similar: float = 0.0
+    """Give an answer that was made for a question at least this similar (cosine, 0 to 1), and say so; 0 never does."""
+    speculate: Literal["off", "free", "always"] = "off"
+    """Ask likely next questions beforehand: never, at endpoints without a price, or also where it costs."""
+    compress: Literal["off", "extract", "llmlingua"] = "off"
+    """Shorten long material before it is sent."""
+    budget: float | None = None
+    """What one session may cost, in the currency of the prices; what would go beyond is stopped."""
 
 
 class Screen(_Table, frozen=True, kw_only=True):
@@ -93,6 +127,7 @@ class Settings(_Table, frozen=True, kw_only=True):
 
     defaults: Defaults = Defaults()
     endpoints: dict[str, Endpoint] = {}
+    routes: dict[str, Route] = {}
     screen: Screen = Screen()
     library: LibrarySettings = LibrarySettings()
 

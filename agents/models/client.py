@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from agents.models.turns import Turn
     from agents.requests import ModelCall
 
+MOST_IN_FLIGHT = 1000
+"""Connections to one endpoint; how many are used is the door's business, and changes while they are open."""
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _MAX_STREAM_BYTES = 256 * 1024 * 1024
 _ENDING_GRACE = 2.0
@@ -128,7 +130,7 @@ class EndpointClient:
         self.failures = Failures(target.name, address, target.key, target.key_name)
         key = self._checked_key()
         drop = () if target.name == "openai" else ("openai-organization", "openai-project")
-        connections = target.endpoint.concurrency * 2 + 8
+        connections = MOST_IN_FLIGHT + 8
         self._http = _GuardedClient(
             drop_headers=drop if key else (*drop, "authorization"),
             # A call to this machine must never leave it, whatever proxy the environment names.

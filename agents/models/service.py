@@ -66,7 +66,8 @@ class _Gate:
 
     def __init__(self, target: Target, clock: Callable[[], float]) -> None:
         self.target = target
-        self.door = Admission(target.endpoint.concurrency, clock)
+        cap = target.endpoint.concurrency
+        self.door = Admission(8 if cap == "adaptive" else cap, clock)
         self.client: EndpointClient | None = None
         self.making = asyncio.Lock()
 
