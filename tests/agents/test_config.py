@@ -109,7 +109,7 @@ def test_a_variable_finds_an_endpoint_whatever_its_case_and_punctuation(places: 
         ("endpoints = [1]", "endpoints must be a table, not a list"),
         ("[endpoints]\nlab = 'http://x'", "endpoints.lab must be a table, not text"),
         ("[endpoints.'a/b']\nbase_url = ''", "endpoints.'a/b': a name may hold letters, digits, '.', '_' and '-'"),
-        ("[endpoints.lab]\nkind = 'grpc'", "endpoints.lab.kind must be one of openai, embedded"),
+        ("[endpoints.lab]\nkind = 'grpc'", "endpoints.lab.kind must be one of openai, ollama, "),
         ("[endpoints.lab]\nconcurrency = 0", "endpoints.lab.concurrency must be at least 1"),
         ("[endpoints.lab]\ntimeout = { total = nan }", "endpoints.lab.timeout.total must be at least 0.001"),
         ("[endpoints.lab]\napi_key_env = 'sk-CANARY-1'", "api_key_env must be the name of the environment variable"),
