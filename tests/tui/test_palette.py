@@ -185,6 +185,7 @@ async def test_in_a_terminal_without_room_for_a_list_no_key_does_harm(
     tmp_path: Path, server: PacedServer, size: tuple[int, int]
 ) -> None:
     async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await at.until(lambda: len(at.app.dashboard.compare.answers) == 1)
         await at.resize(*size)
         for opens in (at.app.action_command_palette, at.app.dashboard.compare.act_settings):
             opens()
