@@ -220,6 +220,8 @@ class StepEnded(StepEvent, frozen=True, kw_only=True, tag="step_ended"):
     """True when it shared another step's upstream call (single flight)."""
     similar: float | None = None
     """The answer was made for another question, this similar (cosine); a screen must say so."""
+    similar_to: str = ""
+    """That other question."""
     speculated: bool = False
     """The answer was made before the question was asked."""
     attempts: int = 1

@@ -75,6 +75,10 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     schema: msgspec.Raw | None = None
     """A JSON schema the answer must follow (``response_format: json_schema``)."""
     use_cache: bool = True
+    refresh: bool = False
+    """Ask anew although an answer is kept, and keep the new one in its place."""
+    similar: bool = False
+    """An answer made for a similar question will do, where the settings allow it: for a person's own question and nothing else."""
     priority: Priority = Priority.INTERACTIVE
 
 
@@ -100,6 +104,8 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     lanes: tuple[Lane, ...]
     use_cache: bool = True
+    refresh: bool = False
+    """Ask anew although answers are kept, and keep the new ones in their place."""
     priority: Priority = Priority.INTERACTIVE
     budget: float | None = None
     """What the turn may cost, in the currency of the prices."""
@@ -170,6 +176,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     passages: int = 6
     """How many fused passages the answer may cite."""
     use_cache: bool = True
+    refresh: bool = False
 
 
 class Research(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -181,6 +188,7 @@ class Research(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """URLs, file paths, or ``library:NAME`` for a question to a library."""
     fetch_timeout: float = 30.0
     use_cache: bool = True
+    refresh: bool = False
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -238,6 +238,9 @@ class Step:
         cost: float | None = None,
         cached: bool = False,
         joined: bool = False,
+        similar: float | None = None,
+        similar_to: str = "",
+        speculated: bool = False,
     ) -> None:
         """Record what is known of a model call's end, to be carried by :class:`StepEnded`; the block's exit ends the step.
 
@@ -245,6 +248,8 @@ class Step:
         """
         own = len(self.text)
         self._finish = {"finish": finish, "usage": usage, "own_chars": own, "cost": cost, "cached": cached, "joined": joined}
+        if similar is not None or speculated:
+            self._finish |= {"similar": similar, "similar_to": similar_to, "speculated": speculated}
 
     def timings(self) -> Timings:
         """Return the step's times so far; a step that has not ended counts as ending now."""
