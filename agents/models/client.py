@@ -289,6 +289,19 @@ class EndpointClient:
             options["stream_options"] = {"include_usage": True}
         return options
 
+    async def get(self, url: str, headers: Mapping[str, str], seconds: float = 5.0) -> bytes:
+        """Return the body of a page on the target's own host, such as a list of models, within ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._http.get(url, headers=dict(headers))
+        except TimeoutError:
+            raise self.failures.make("timeout", f"no answer within {seconds:g} s", retryable=True) from None
+        except Exception as error:  # noqa: BLE001  # as in answer()
+            raise self.failures.of(error) from None
+        if not response.is_success:
+            raise self.failures.of_status(response.status_code, "", "", response.headers)
+        return response.content
+
     async def models(self, seconds: float = 5.0) -> tuple[str, ...]:
         """Return the names of the models the endpoint lists, in its order, within ``seconds``."""
 
