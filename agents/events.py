@@ -13,6 +13,9 @@ import msgspec
 RunKind = Literal["chat", "compare", "race", "judge", "merge", "ask", "agent", "library"]
 StepKind = Literal["model", "source", "tool", "merge", "group"]
 Level = Literal["info", "warning", "error"]
+RetryMode = Literal["again", "restart", "resume"]
+"""What follows a failed attempt. ``again``: no text had come. Else text had come, and the next attempt begins anew or goes on
+where it was cut."""
 Outcome = Literal["done", "cut", "late", "failed", "cancelled"]
 """How a step or run ended. ``cut``: the stream stopped before a finish reason was seen, the text is kept. ``late``: its time
 limit passed. ``cancelled``: a person or its parent stopped it, the text is kept."""
@@ -196,8 +199,7 @@ class Retried(StepEvent, frozen=True, kw_only=True, tag="retried"):
     attempt: int
     reason: str
     delay: float
-    mode: Literal["again", "restart", "resume"] = "again"
-    """``again``: no text had come. Else text had come, and the next attempt begins anew or goes on where it was cut."""
+    mode: RetryMode = "again"
 
 
 class StepEnded(StepEvent, frozen=True, kw_only=True, tag="step_ended"):

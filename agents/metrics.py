@@ -197,7 +197,9 @@ class Metrics:
             case StepQueued(kind="model"):
                 self._live[event.step] = _LiveStep(event.run, event.lane)
             case StepStarted(step=id) if step := self._live.get(id):
-                step.waiting, step.chars, step.offset = False, 0, event.offset
+                # What comes before the offset is an attempt that failed; one that goes on where it was cut keeps its offset.
+                step.chars = max(step.offset + step.chars - event.offset, 0)
+                step.waiting, step.offset = False, event.offset
             case Retried(step=id) if step := self._live.get(id):
                 step.waiting = True
                 self._count(event.at, _Counts(retries=1))

@@ -22,6 +22,7 @@ from agents.events import (
     Log,
     Outcome,
     Retried,
+    RetryMode,
     RunEnded,
     RunKind,
     Score,
@@ -177,14 +178,18 @@ class Step:
         if self._ended is None:
             self._end(asyncio.CancelledError())
 
-    def start(self) -> None:
-        """Say that an attempt begins now: the queue has let it through."""
+    def start(self, endpoint: str = "", *, resumed: bool = False) -> None:
+        """Say that an attempt begins now: the queue has let it through.
+
+        ``endpoint`` says where, when that is another than the lane names. One that is ``resumed`` goes on with the text that came.
+        """
         self.attempts += 1
         self._last = None
         if self._started is None:
             self._started = self.run.clock()
-        self.offset = len(self.text)
-        self._emit(StepStarted, attempt=self.attempts, offset=self.offset)
+        if not resumed:
+            self.offset = len(self.text)
+        self._emit(StepStarted, attempt=self.attempts, offset=self.offset, endpoint=endpoint)
 
     def write(self, piece: str) -> None:
         """Add text to the step."""
@@ -226,11 +231,11 @@ class Step:
         """Say that this step's answer wins its race, and how many output tokens at most are saved by stopping the others."""
         self._emit(Won, reason=reason, saved=saved)
 
-    def retried(self, reason: str, delay: float) -> None:
+    def retried(self, reason: str, delay: float, mode: RetryMode = "again") -> None:
         """Say that the present attempt failed and another follows after ``delay`` seconds."""
-        self._emit(Retried, attempt=self.attempts, reason=reason, delay=delay)
+        self._emit(Retried, attempt=self.attempts, reason=reason, delay=delay, mode=mode)
 
-    def finish(
+    def finish(  # noqa: PLR0913  # each is a fact of its own
         self,
         *,
         finish: str | None = None,
