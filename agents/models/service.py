@@ -18,10 +18,11 @@ from agents.models.attempts import attempt_until_done
 from agents.models.cache import Answer, AnswerCache, identity
 from agents.models.discovery import EMBEDDED, EMBEDDED_MODEL, Target, answers, preferred, targets
 from agents.models.embedded import EmbeddedModel
+from agents.models.embeddings import Embeddings, Place
 from agents.models.flights import Flight
 from agents.models.names import parse_model
 from agents.models.turns import Turn
-from agents.requests import ModelCall, ModelRef, Params
+from agents.requests import ModelCall, ModelRef, Params, Priority
 from storage.errors import StoreError
 
 if TYPE_CHECKING:
@@ -100,10 +101,13 @@ class Models:
         self._tasks: dict[asyncio.Task[None], Flight] = {}
         self._group: asyncio.TaskGroup
         self._embedded: EmbeddedModel
+        self.embeddings: Embeddings
+        """Set on entering."""
 
     async def __aenter__(self) -> Self:
         self._group = await asyncio.TaskGroup().__aenter__()
         self._embedded = EmbeddedModel(self._group, self._locations.data)
+        self.embeddings = Embeddings(self._group, self._chance)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -214,13 +218,16 @@ class Models:
                 await client.close()
             return gate.client
 
-    async def embed(self, ref: ModelRef, texts: Sequence[str]) -> list[list[float]]:
-        """Return one vector for each text, in order, from the endpoint's ``/embeddings``. Raises :class:`CallError`."""
+    async def embed(self, ref: ModelRef, texts: Sequence[str], priority: Priority = Priority.INTERACTIVE) -> list[list[float]]:
+        """Return one vector for each text, in order, from the endpoint's ``/embeddings``. Raises :class:`CallError`.
+
+        Texts of several callers go out together, see :mod:`agents.models.batching`.
+        """
         gate = self._gate(ref)
         if gate.target.endpoint.kind == "embedded":
             raise CallError("bad_request", "the embedded model makes no embeddings: use the static ones or another endpoint")
-        client = await self._client(gate, lambda _: None)
-        return await client.embed(ref.model, texts)
+        place = Place(gate.door, lambda: self._client(gate, lambda _: None), gate.target.endpoint.max_retries)
+        return await self.embeddings.embed(ref, texts, priority, place)
 
     async def warm(self, ref: ModelRef, progress: Callable[[str], None]) -> None:
         """Make the endpoint ready for its first call: import the client, start the embedded model. Raises :class:`CallError`."""

@@ -6,11 +6,13 @@ Reading, embedding and writing overlap; each waits for the next only when that i
 from __future__ import annotations
 
 import asyncio
+import itertools
 import struct
 from collections import deque
 from typing import TYPE_CHECKING
 
 from agents.errors import InputError, StrettoError
+from agents.requests import Priority
 from agents.retrieval.places import absolute, is_url
 from agents.retrieval.pool import WorkerError
 from agents.retrieval.protocol import Listing, Parsed, Read, ReadBytes, Reply, Same, Unread, Walk
@@ -29,7 +31,8 @@ _READERS = 2
 _BATCH_FILES = 16
 _BATCH_BYTES = 512 * 1024
 _WRITE_CHUNKS = 400
-_EMBED_BATCH = 64
+_EMBED_AT_ONCE = 256
+"""Passages an endpoint is given at once; they go in batches, several at a time."""
 _NAMED = 100
 _EXPECTED = ("a hidden", "a folder of builds", "a link", "binary", "empty")
 """Beginnings of reasons that are no surprise: counted, not listed one by one."""
@@ -222,7 +225,7 @@ class Indexing:
                 await self._confirm(same)
             parsed = [document for document in waiting if isinstance(document, Parsed)]
             if parsed:
-                vectors = [await self._embed(document) for document in parsed]
+                vectors = await self._embed(parsed)
                 new = [self._new(document, rows) for document, rows in zip(parsed, vectors, strict=True)]
                 await self._library.tables.put(self._name, new)
             self._handled += len(parsed) + len(same)
@@ -239,17 +242,21 @@ class Indexing:
         await self._library.tables.confirm(self._name, rows)
         self._unchanged += len(same)
 
-    async def _embed(self, document: Parsed) -> bytes:
-        """Return a document's vectors as rows of float16: the worker's, or the endpoint's."""
+    async def _embed(self, documents: list[Parsed]) -> list[bytes]:
+        """Return the vectors of each document as rows of float16: the worker's, or the endpoint's.
+
+        Passages of all documents go to the endpoint together, so that many small documents fill its batches, too.
+        """
         model = self._library.embedding_model
         if model is None:
-            return document.vectors or b""
-        texts = [f"{chunk.title}\n{chunk.text}" for chunk in document.chunks]
+            return [document.vectors or b"" for document in documents]
+        texts = [f"{chunk.title}\n{chunk.text}" for document in documents for chunk in document.chunks]
         rows: list[bytes] = []
-        for start in range(0, len(texts), _EMBED_BATCH):
-            vectors = await self._library.models.embed(model, texts[start : start + _EMBED_BATCH])
-            rows.append(await asyncio.to_thread(_halves, vectors))
-        return b"".join(rows)
+        for start in range(0, len(texts), _EMBED_AT_ONCE):
+            vectors = await self._library.models.embed(model, texts[start : start + _EMBED_AT_ONCE], Priority.BATCH)
+            rows += await asyncio.to_thread(_halves, vectors)
+        ends = list(itertools.accumulate(len(document.chunks) for document in documents))
+        return [b"".join(rows[start:end]) for start, end in itertools.pairwise([0, *ends])]
 
     def _new(self, document: Parsed, vectors: bytes) -> NewDocument:
         row = DocumentRow(
@@ -290,13 +297,13 @@ def _s(count: int) -> str:
     return "" if count == 1 else "s"
 
 
-def _halves(vectors: list[list[float]]) -> bytes:
-    """Return vectors, each made as long as one, as rows of float16."""
+def _halves(vectors: list[list[float]]) -> list[bytes]:
+    """Return vectors, each made as long as one, as float16."""
     rows: list[bytes] = []
     for vector in vectors:
         length = sum(number * number for number in vector) ** 0.5 or 1.0
         rows.append(struct.pack(f"<{len(vector)}e", *(number / length for number in vector)))
-    return b"".join(rows)
+    return rows
 
 
 def _passed_over(skipped: list[Skipped]) -> list[tuple[str, Level]]:
