@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from agents.events import AnyEvent, RunEnded, RunStarted, Saved, StepEnded, StepEvent, StepQueued, Text
-from agents.requests import Ask, Chat, Index, Judge, Merge, Race, Request, Research
+from agents.requests import Ask, Batch, Chat, Index, Judge, Merge, Race, Request, Research
 from storage.recording import record
 from storage.records import EventRow, RunRow, StepRow
 from storage.store import StoreError
@@ -196,6 +196,9 @@ class Journal:
             cost=event.cost,
             cached=event.cached,
             joined=event.joined,
+            similar=event.similar,
+            similar_to=event.similar_to,
+            speculated=event.speculated,
             attempts=event.attempts,
             timings=_json(event.timings),
         )
@@ -269,6 +272,8 @@ def _prompt(event: RunStarted) -> str:
             return task
         case Index(places=places):
             return "\n".join(places)
+        case Batch(source=source):
+            return source
 
 
 def _event_row(entry: _Entry) -> EventRow:

@@ -20,17 +20,18 @@ _RUN = """
 
 _STEP = """
     INSERT INTO steps (
-        id, run, seq, kind, name, parent, lane, text, outcome, finish, error, error_kind, usage, cost, cached, joined, attempts,
-        timings
+        id, run, seq, kind, name, parent, lane, text, outcome, finish, error, error_kind, usage, cost, cached, joined,
+        similar, similar_to, speculated, attempts, timings
     )
     VALUES (
         :id, :run, :seq, :kind, :name, :parent, :lane, :text, :outcome, :finish, :error, :error_kind, :usage, :cost, :cached,
-        :joined, :attempts, :timings
+        :joined, :similar, :similar_to, :speculated, :attempts, :timings
     )
     ON CONFLICT (id) DO UPDATE SET
         text = excluded.text, outcome = excluded.outcome, finish = excluded.finish, error = excluded.error,
         error_kind = excluded.error_kind, usage = excluded.usage, cost = excluded.cost, cached = excluded.cached,
-        joined = excluded.joined, attempts = excluded.attempts, timings = excluded.timings
+        joined = excluded.joined, similar = excluded.similar, similar_to = excluded.similar_to,
+        speculated = excluded.speculated, attempts = excluded.attempts, timings = excluded.timings
 """
 
 _EVENT = "INSERT OR IGNORE INTO events (run, seq, step, kind, body) VALUES (:run, :seq, :step, :kind, :body)"

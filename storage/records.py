@@ -62,6 +62,11 @@ class StepRow(msgspec.Struct, frozen=True, kw_only=True):
     cost: float | None = None
     cached: bool = False
     joined: bool = False
+    similar: float | None = None
+    """How similar the question is that the answer was made for, when that is another one."""
+    similar_to: str = ""
+    """That other question."""
+    speculated: bool = False
     attempts: int = 1
     timings: str | None = None
     """When it was queued, started, gave its first token and ended, as JSON."""

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from storage.cache import ResponseCache
 from storage.history import RunHistory
 from storage.migrations import Migration, migrate
 from storage.recording import record
@@ -60,6 +61,22 @@ async def write_beside(path: Path, prefix: str) -> None:
         print(len(await RunHistory(store).list()), flush=True)
 
 
+async def cache_until_killed(path: Path, prefix: str) -> None:
+    """Keep answers of several sizes within little room, printing the key of each that is kept, until killed."""
+    async with Store(path) as store:
+        cache = ResponseCache(store)
+
+        async def keep(task: int) -> None:
+            for number in range(1_000_000):
+                key, size = f"{prefix}.{task}.{number}", 500 * (number % 40 + 1)
+                await cache.put(key, key.encode().ljust(size, b"."), now=float(number), ttl=1e9, limit=1_000_000)
+                os.write(1, f"{key} {size}\n".encode())
+
+        async with asyncio.TaskGroup() as group:
+            for task in range(8):
+                group.create_task(keep(task))
+
+
 def die_inside(path: Path, number: str) -> None:
     """Migrate and be killed in the middle of migration ``number``."""
     raw = sqlite3.connect(path, isolation_level=None)
@@ -76,4 +93,10 @@ if __name__ == "__main__":
     if name == "die_inside":
         die_inside(Path(place), *rest)
     else:
-        asyncio.run({"acknowledge": acknowledge, "leave_open": leave_open, "write_beside": write_beside}[name](Path(place), *rest))
+        jobs = {
+            "acknowledge": acknowledge,
+            "cache_until_killed": cache_until_killed,
+            "leave_open": leave_open,
+            "write_beside": write_beside,
+        }
+        asyncio.run(jobs[name](Path(place), *rest))
