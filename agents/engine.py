@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from agents.events import Outcome, RunEnded, RunStarted
-from agents.requests import Ask, Chat, Index, Judge, Merge, Race, Request, Research
+from agents.requests import Ask, Batch, Chat, Index, Judge, Merge, Race, Request, Research
 from agents.runs import Run, outcome_of, request_json, told
 from agents.stream import EventStream, Subscription
 
@@ -118,6 +118,8 @@ def describe(request: Request) -> tuple[RunKind, str]:
             kind, title = "agent", task
         case Index(places=places, library=library):
             kind, title = "library", f"{library}: {', '.join(places)}"
+        case Batch(source=source, out=out):
+            kind, title = "batch", f"{source} to {out}"
     return kind, _line(title)
 
 

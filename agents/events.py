@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-RunKind = Literal["chat", "compare", "race", "judge", "merge", "ask", "agent", "library"]
+RunKind = Literal["chat", "compare", "race", "judge", "merge", "ask", "agent", "library", "batch"]
 StepKind = Literal["model", "source", "tool", "merge", "group"]
 Level = Literal["info", "warning", "error"]
 RetryMode = Literal["again", "restart", "resume"]
@@ -117,6 +117,17 @@ class RunEnded(Event, frozen=True, kw_only=True, tag="run_ended"):
     busy: float
     """Sum of the leaf steps' own seconds. Not what the run would take one step after the other: steps that overlap share processor,
     network and server, so that each may take longer than it would alone."""
+
+
+class Planned(Event, frozen=True, kw_only=True, tag="planned"):
+    """How much a run of many results is to give. The latest one counts."""
+
+    total: int | None
+    """Results in all; ``None`` while that is not known."""
+    kept: int = 0
+    """Those of them that an earlier run gave."""
+    failed: int = 0
+    """Kept ones that are failures."""
 
 
 class StepEvent(Event, frozen=True, kw_only=True):
@@ -249,6 +260,19 @@ class Saved(Event, frozen=True, kw_only=True, tag="saved"):
 
 
 AnyEvent = (
-    RunStarted | RunEnded | StepQueued | StepStarted | FirstToken | Text | Log | Found | Judged | Won | Retried | StepEnded | Saved
+    RunStarted
+    | RunEnded
+    | Planned
+    | StepQueued
+    | StepStarted
+    | FirstToken
+    | Text
+    | Log
+    | Found
+    | Judged
+    | Won
+    | Retried
+    | StepEnded
+    | Saved
 )
 """Every event there is; ``msgspec.json.decode(line, type=AnyEvent)`` reads one back."""

@@ -266,14 +266,10 @@ def _prompt(event: RunStarted) -> str:
             return lanes[0].messages[-1].content if lanes and lanes[0].messages else event.title
         case Judge(candidates=candidates) | Merge(candidates=candidates):
             return "\n\n".join(dict.fromkeys(candidate.prompt for candidate in candidates))
-        case Ask(question=question):
-            return question
-        case Research(task=task):
-            return task
+        case Ask(question=text) | Research(task=text) | Batch(source=text):
+            return text
         case Index(places=places):
             return "\n".join(places)
-        case Batch(source=source):
-            return source
 
 
 def _event_row(entry: _Entry) -> EventRow:

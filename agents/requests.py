@@ -198,4 +198,30 @@ class Index(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     library: str = "default"
 
 
-Request = Chat | Race | Judge | Merge | Ask | Research | Index
+class Batch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Every row of a file of prompts to every model; one line of a file for each answer.
+
+    Rows are read when they are due, so the request names files and holds no rows.
+    """
+
+    source: str
+    """A file with one JSON object a line, or ``-`` for standard input."""
+    out: str
+    """The file the answers go to, or ``-`` for standard output."""
+    models: tuple[ModelRef, ...]
+    names: tuple[str, ...]
+    """What the answers call each of ``models``."""
+    system: str | None = None
+    """For rows that have none of their own."""
+    jobs: int | None = None
+    """Calls in flight at once; ``None``: as many as the endpoints take."""
+    use_cache: bool = True
+    budget: float | None = None
+    """Nothing more is asked once the answers have cost so much, in the currency of the prices."""
+    resume: bool = False
+    """Go on with what is in ``out``."""
+    retry_errors: bool = False
+    """Ask rows again that failed before."""
+
+
+Request = Chat | Race | Judge | Merge | Ask | Research | Index | Batch

@@ -8,12 +8,13 @@ import json
 import os
 import time
 from array import array
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
 from agents.errors import CallError, LateError, StrettoError
 from agents.events import (
+    Event,
     FirstToken,
     Found,
     Hit,
@@ -21,6 +22,7 @@ from agents.events import (
     Level,
     Log,
     Outcome,
+    Planned,
     Retried,
     RetryMode,
     RunEnded,
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 
     from agents.requests import Request
     from agents.stream import EventStream
+
+E = TypeVar("E", bound=Event)
 
 _GAPS = 8192
 """How many times between pieces of text a step keeps; of more, every second one is forgotten, again and again."""
@@ -68,6 +72,9 @@ class Run:
         self.clock = clock
         self.began = clock()
         self.ended: asyncio.Future[RunEnded] = asyncio.get_running_loop().create_future()
+        self.draining = asyncio.Event()
+        """Set once nothing new is to be begun; kinds of runs that begin everything at once do not heed it."""
+        self._let_go = 0.0
         self._numbers = itertools.count(1)
         self._task: asyncio.Task[Any] | None = None
 
@@ -80,6 +87,22 @@ class Run:
         step = Step(self, f"{self.id}.{next(self._numbers)}", kind, name, parent, lane)
         self.steps[step.id] = step
         return step
+
+    def let_go(self, step: Step) -> None:
+        """Forget a leaf below another step that has ended, its text with it; its seconds stay counted.
+
+        So a run of ten thousand steps needs no more memory than one of a few.
+        """
+        if self.steps.pop(step.id, None) is not None:
+            self._let_go += step.timings().busy
+
+    def plan(self, total: int | None, *, kept: int = 0, failed: int = 0) -> None:
+        """Say how many results the run is to give, ``None`` while that is not known, and how many are there from before."""
+        self.stream.emit(Planned, run=self.id, total=total, kept=kept, failed=failed)
+
+    def drain(self) -> None:
+        """Ask the run to begin nothing new and to let what is in flight come to its end."""
+        self.draining.set()
 
     def cancel(self, step: str | None = None) -> None:
         """Stop the whole run, or one step and what it waits for; requests upstream are closed at once, text is kept."""
@@ -96,7 +119,7 @@ class Run:
     def busy(self) -> float:
         """Sum of the leaf steps' own seconds so far."""
         parents = {step.parent.id for step in self.steps.values() if step.parent}
-        return sum(step.timings().busy for step in self.steps.values() if step.id not in parents)
+        return self._let_go + sum(step.timings().busy for step in self.steps.values() if step.id not in parents)
 
 
 class Step:
@@ -111,6 +134,8 @@ class Step:
         self.run, self.id, self.kind, self.name, self.parent, self.lane = run, id, kind, name, parent, lane
         self.text = TextBuffer()
         self.outcome: Outcome | None = None
+        self.end: StepEnded | None = None
+        """What was told of its end, once it has ended."""
         self.attempts = 0
         self.offset = 0
         """Characters of the text before the latest attempt's."""
@@ -133,8 +158,8 @@ class Step:
         self._interrupted = False
         self._emit(StepQueued, kind=kind, name=name, parent=parent.id if parent else None, lane=lane)
 
-    def _emit(self, kind: type[Any], /, **fields: Any) -> None:
-        self.run.stream.emit(kind, run=self.run.id, step=self.id, **fields)
+    def _emit(self, kind: type[E], /, **fields: Any) -> E:
+        return self.run.stream.emit(kind, run=self.run.id, step=self.id, **fields)
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
@@ -159,7 +184,7 @@ class Step:
             origin = cause(error)
             fields["error"] = told(origin)
             fields["error_kind"] = origin.kind if isinstance(origin, CallError) else None
-        self._emit(StepEnded, outcome=self.outcome, attempts=max(self.attempts, 1), timings=self._ended, **fields)
+        self.end = self._emit(StepEnded, outcome=self.outcome, attempts=max(self.attempts, 1), timings=self._ended, **fields)
 
     def stop(self) -> None:
         """End this step as ``cancelled`` without touching the rest of the run. Does nothing once it ended."""
