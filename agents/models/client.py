@@ -1,18 +1,19 @@
 """One endpoint's client: openai's, over an HTTP client that follows nothing, unpacks nothing and reads nothing without end.
 
-Imports openai and httpx2, which takes most of a second: import it off the loop.
+Imports openai, httpx2 and aiohttp, which takes more than a second: import it off the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
+import openai
 
 from agents.addresses import is_loopback
 from agents.attachments import request_body
@@ -21,13 +22,10 @@ from agents.events import Usage
 from agents.models.deadlines import Watch
 from agents.models.decode import ChatReader, StreamError
 from agents.models.failures import Failures, RefusedError
-from agents.models.sdk import openai
+from agents.models.transport import LeanTransport, proxied, reader_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
-
-    from openai.types.chat import ChatCompletionMessageParam
 
     from agents.models.discovery import Target
     from agents.models.turns import Turn
@@ -35,6 +33,9 @@ if TYPE_CHECKING:
 
 MOST_IN_FLIGHT = 1000
 """Connections to one endpoint; how many are used is the door's business, and changes while they are open."""
+_MOST_OPEN = MOST_IN_FLIGHT + 8
+_KEEP = 30.0
+"""Seconds a connection that nobody uses stays open."""
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _MAX_STREAM_BYTES = 256 * 1024 * 1024
 _ENDING_GRACE = 2.0
@@ -108,12 +109,17 @@ class _GuardedClient(httpx2.AsyncClient):
 async def _bounded(response: httpx2.Response) -> bytes:
     parts: list[bytes] = []
     size = 0
-    async for data in response.aiter_raw():
+    read = reader_of(response)
+    while data := await read():
         size += len(data)
         if size > MAX_BODY_BYTES:
             raise RefusedError("sent an answer too large to be one (over 8 MiB)")
         parts.append(data)
     return b"".join(parts)
+
+
+def _unheard(headers: Mapping[str, str]) -> None:
+    pass
 
 
 class EndpointClient:
@@ -130,14 +136,17 @@ class EndpointClient:
         self.failures = Failures(target.name, address, target.key, target.key_name)
         key = self._checked_key()
         drop = () if target.name == "openai" else ("openai-organization", "openai-project")
-        connections = MOST_IN_FLIGHT + 8
+        secure = httpx2.create_ssl_context() if target.base_url.startswith("https:") else _no_certificates()
+        self._lean = None if proxied(target.base_url) else _lean(target, secure)
+        connections = httpx2.Limits(max_connections=_MOST_OPEN, max_keepalive_connections=_MOST_OPEN, keepalive_expiry=_KEEP)
         self._http = _GuardedClient(
             drop_headers=drop if key else (*drop, "authorization"),
             # A call to this machine must never leave it, whatever proxy the environment names.
-            trust_env=not is_loopback(target.base_url),
-            verify=not target.base_url.startswith("http:") or _no_certificates(),
+            trust_env=self._lean is None and not is_loopback(target.base_url),
+            verify=secure,
+            transport=self._lean,
             timeout=httpx2.Timeout(None, connect=target.endpoint.timeout.connect, write=60.0),
-            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30.0),
+            limits=connections,
         )
         self._openai = openai.AsyncOpenAI(
             api_key=key or "none", base_url=target.base_url, max_retries=0, http_client=self._http, timeout=self._http.timeout
@@ -157,10 +166,24 @@ class EndpointClient:
         """Close every connection."""
         await self._http.aclose()
 
-    async def answer(self, call: ModelCall, write: Callable[[str], None], files: Mapping[str, bytes]) -> Reply:
+    async def connect(self) -> None:
+        """Open a connection ahead of the first call, without a request. That none can be opened is left for a call to find."""
+        if self._lean is not None:
+            with suppress(httpx2.TransportError):
+                await self._lean.connect(self.target.base_url)
+
+    async def answer(
+        self,
+        call: ModelCall,
+        write: Callable[[str], None],
+        files: Mapping[str, bytes],
+        *,
+        heard: Callable[[Mapping[str, str]], None] = _unheard,
+    ) -> Reply:
         """Make one attempt: ``write`` gets each piece of text as it comes. Returns only when a finish reason was seen.
 
-        ``files`` are the bytes of what goes with the messages, by digest.
+        ``files`` are the bytes of what goes with the messages, by digest; ``heard`` gets the headers of every response, those of
+        refusals too.
 
         Raises :class:`CallError`; its kind is ``cut`` for anything that ended the answer after text had come.
         """
@@ -169,7 +192,11 @@ class EndpointClient:
         failed: CallError | None = None
         try:
             async with watch:
-                await self._read(self._open(call, files), reader, watch, write)
+                response = await self._open(call, files, heard)
+                try:
+                    await self._read(response, reader, watch, write)
+                finally:
+                    await response.aclose()
         except TimeoutError as error:
             failed = self.failures.of(error) if watch.expired is None else self._late(watch)
         except Exception as error:  # noqa: BLE001  # malformed data escapes as a dozen types; each must end typed
@@ -203,48 +230,41 @@ class EndpointClient:
                 text, setting = f"no text within {timeouts.first_token:g} s", "first_token"
         return self.failures.make("timeout", f"{text} (endpoints.{self.target.name}.timeout.{setting})", retryable=retryable)
 
-    async def _read(
-        self,
-        opening: AbstractAsyncContextManager[httpx2.Response],
-        reader: ChatReader,
-        watch: Watch,
-        write: Callable[[str], None],
-    ) -> None:
+    async def _read(self, response: httpx2.Response, reader: ChatReader, watch: Watch, write: Callable[[str], None]) -> None:
         thought = size = 0
         finished = False
-        async with opening as response:
-            async for data in response.aiter_raw():
-                for piece in reader.feed(data):
-                    watch.touch()
-                    write(piece)
-                await self._turn.breathe()
-                if reader.thought != thought:
-                    thought = reader.thought
-                    watch.touch()
-                if reader.failure is not None:
-                    return
-                if reader.complete:
-                    if not finished:
-                        finished = True
-                        watch.ending(_CLOSING_GRACE)
-                elif reader.finish is not None and not finished:
+        read, breathe = reader_of(response), self._turn.breathe
+        while data := await read():
+            for piece in reader.feed(data):
+                watch.touch()
+                write(piece)
+            await breathe()
+            if reader.thought != thought:
+                thought = reader.thought
+                watch.touch()
+            if reader.failure is not None:
+                return
+            if reader.complete:
+                if not finished:
                     finished = True
-                    watch.ending(min(_ENDING_GRACE, self.target.endpoint.timeout.idle))
-                size += len(data)
-                if size > _MAX_STREAM_BYTES:
-                    raise RefusedError("sent an answer too large to be one")
+                    watch.ending(_CLOSING_GRACE)
+            elif reader.finish is not None and not finished:
+                finished = True
+                watch.ending(min(_ENDING_GRACE, self.target.endpoint.timeout.idle))
+            size += len(data)
+            if size > _MAX_STREAM_BYTES:
+                raise RefusedError("sent an answer too large to be one")
         for piece in reader.end():
             write(piece)
 
-    @asynccontextmanager
-    async def _open(self, call: ModelCall, files: Mapping[str, bytes]) -> AsyncIterator[httpx2.Response]:
+    async def _open(
+        self, call: ModelCall, files: Mapping[str, bytes], heard: Callable[[Mapping[str, str]], None]
+    ) -> httpx2.Response:
         model = call.model.model
-        for _ in range(3):
+        for _ in range(2):
             asked_usage, old_limit = model not in self._without_stream_options, model not in self._new_token_limit
             try:
-                async with self._create(call, files) as response:
-                    yield response
-                    return
+                return await self._send(call, files, heard)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 # Older servers refuse what newer ones require; each server is asked again once, in its own way.
                 said = str(error)
@@ -254,25 +274,29 @@ class EndpointClient:
                     self._new_token_limit.add(model)
                 else:
                     raise
+        return await self._send(call, files, heard)
 
-    @asynccontextmanager
-    async def _create(self, call: ModelCall, files: Mapping[str, bytes]) -> AsyncIterator[httpx2.Response]:
-        if not files:
-            messages = cast("list[ChatCompletionMessageParam]", msgspec.to_builtins(call.messages))
-            async with self._openai.chat.completions.with_streaming_response.create(
-                model=call.model.model, messages=messages, stream=True, extra_body=self._options(call)
-            ) as response:
-                yield response.http_response
-            return
+    async def _send(
+        self, call: ModelCall, files: Mapping[str, bytes], heard: Callable[[Mapping[str, str]], None]
+    ) -> httpx2.Response:
         payload = {"model": call.model.model, "stream": True, **self._options(call)}
-        body = await asyncio.to_thread(request_body, payload, call.messages, files)
-        headers = {"content-type": "application/json", "content-length": str(sum(map(len, body))), _RAW: "stream"}
+        headers = {"content-type": "application/json", _RAW: "stream"}
+        content: Any
+        if files:
+            body = await asyncio.to_thread(request_body, payload, call.messages, files)
+            headers["content-length"] = str(sum(map(len, body)))
+            content = _each(body)
+        else:
+            content = msgspec.json.encode(payload | {"messages": call.messages})
         options: Any = {"headers": headers}
-        raw: Any = await self._openai.post("/chat/completions", cast_to=object, content=_each(body), options=options)
         try:
-            yield raw.http_response
-        finally:
-            await raw.close()
+            raw: Any = await self._openai.post("/chat/completions", cast_to=object, content=content, options=options)
+        except openai.APIStatusError as error:
+            heard(error.response.headers)
+            raise
+        response: httpx2.Response = raw.http_response
+        heard(response.headers)
+        return response
 
     def _options(self, call: ModelCall) -> dict[str, object]:
         model, params = call.model.model, call.model.params
@@ -339,6 +363,11 @@ class EndpointClient:
 async def _each(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
+
+
+def _lean(target: Target, secure: ssl.SSLContext) -> LeanTransport:
+    secure.set_alpn_protocols(["http/1.1"])
+    return LeanTransport(verify=secure, connect=target.endpoint.timeout.connect, most=_MOST_OPEN, keep=_KEEP)
 
 
 def _no_certificates() -> ssl.SSLContext:

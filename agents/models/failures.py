@@ -1,6 +1,6 @@
 """What failed, in one line: every error of the client, the network and the server becomes a :class:`~agents.errors.CallError`.
 
-Imports openai and httpx2; import it off the loop.
+Imports openai, httpx2 and aiohttp; import it off the loop.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 import httpx2
+import openai
 
 from agents.errors import CallError, CallKind
 from agents.models.decode import WEB_PAGE
-from agents.models.sdk import openai
+from agents.models.transport import HeadTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +33,7 @@ class RefusedError(httpx2.TransportError):
 
 
 _CAUSES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], CallKind, str, bool], ...] = (
-    (RefusedError, "protocol", "{cause}", False),
+    ((RefusedError, HeadTooLargeError), "protocol", "{cause}", False),
     (ssl.SSLCertVerificationError, "unreachable", "the certificate of {where} is not trusted ({cause})", False),
     (ssl.SSLError, "unreachable", "no secure connection to {where} ({cause}): is it http, not https?", False),
     (socket.gaierror, "unreachable", "the host of {where} cannot be found: check base_url", True),
@@ -173,7 +174,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while at is not None and id(at) not in seen:
         seen.add(id(at))
         chain.append(at)
-        at = at.exceptions[0] if isinstance(at, BaseExceptionGroup) else at.__cause__ or at.__context__
+        if isinstance(at, BaseExceptionGroup):
+            at = at.exceptions[0]
+        else:
+            at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
     yield from reversed(chain)
 
 

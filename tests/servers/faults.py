@@ -112,6 +112,21 @@ def _reset(data: bytes) -> Scenario:
     return answer
 
 
+def _breaking(data: bytes, rest: bytes) -> Scenario:
+    """Send ``data``, a moment later ``rest``, and close."""
+
+    def answer(connection: Connection, request: Request) -> None:
+        def finish() -> None:
+            connection.transport.write(rest)
+            connection.done()
+            connection.transport.close()
+
+        connection.transport.write(data)
+        connection.later(asyncio.get_running_loop().time() + 0.05, finish)
+
+    return answer
+
+
 def _body(status: str, body: bytes, content_type: str = "application/json", extra: str = "") -> Scenario:
     head = f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n{extra}\r\n"
     return _whole(head.encode(), body)
@@ -176,7 +191,8 @@ SCENARIOS |= {
     "fin-mid-unframed": _whole(SSE + b"connection: close\r\n\r\n", said(), close=True),
     "fin-mid-event": _whole(SSE + b"connection: close\r\n\r\n", said() + b'data: {"choices":[{"ind', close=True),
     "chunked-ended-early": _stream(said()),
-    "bad-chunk": _whole(CHUNKED, chunk(said()) + b"zz\r\nnonsense\r\n", close=True),
+    "bad-chunk": _breaking(CHUNKED + chunk(said()), b"zz\r\nnonsense\r\n"),
+    "bad-chunk-at-once": _whole(CHUNKED, chunk(said()) + b"zz\r\nnonsense\r\n", close=True),
     "short-length": _whole(SSE + b"content-length: 9999\r\n\r\n", said(), close=True),
     "no-finish": _stream(said(), DONE),
     "only-done": _stream(DONE),

@@ -46,6 +46,7 @@ EXPECTED: dict[str, tuple[str, str | None, str]] = {
     "fin-mid-event": CUT,
     "chunked-ended-early": CUT,
     "bad-chunk": CUT,
+    "bad-chunk-at-once": ("failed", "protocol", ""),
     "short-length": CUT,
     "no-finish": CUT,
     "only-done": ("failed", "protocol", ""),
