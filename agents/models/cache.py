@@ -49,6 +49,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     speculated: bool = False
     """It was made before it was asked for."""
 
+    @property
+    def kept(self) -> bool:
+        """Whether it was there already, so that no call was made for it."""
+        return self.cached or self.speculated
+
 
 class CacheFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What the cache holds and did."""

@@ -87,7 +87,18 @@ class Digest(msgspec.Struct, frozen=True, tag=True):
     content_type: str = ""
 
 
-Request = Prepare | Walk | Read | ReadBytes | Nearest | Scan | Digest
+class Alike(msgspec.Struct, frozen=True, tag=True):
+    """Find the earlier questions of one circle that are most like a question; answered by :class:`Resembling`."""
+
+    database: str
+    circle: bytes
+    question: str
+    least: float
+    """Cosine."""
+    limit: int
+
+
+Request = Prepare | Walk | Read | ReadBytes | Nearest | Scan | Digest | Alike
 
 
 class Listing(msgspec.Struct, frozen=True, tag=True):
@@ -157,6 +168,15 @@ class Digested(msgspec.Struct, frozen=True, tag=True):
     characters: int
 
 
+class Resembling(msgspec.Struct, frozen=True, tag=True):
+    """Earlier questions, most alike first, each with its answer's key and the cosine; and the question's own vector."""
+
+    questions: list[tuple[str, str, float]]
+    """Key, text, cosine."""
+    vector: bytes
+    """Float16; empty for a question without words, which is like none."""
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """The request could not be served; one line for a person."""
 
@@ -167,7 +187,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     """Nothing more follows for this request."""
 
 
-Reply = Listing | Parsed | Same | Unread | Neighbours | Scanned | Digested | Failed | Done
+Reply = Listing | Parsed | Same | Unread | Neighbours | Scanned | Digested | Resembling | Failed | Done
 
 
 def frame(message: Request | Reply) -> bytes:

@@ -17,11 +17,13 @@ from typing import BinaryIO
 import msgspec
 
 from agents.errors import InputError
+from agents.retrieval.alike import alike
 from agents.retrieval.chunks import Chunk, cut
 from agents.retrieval.documents import parse
 from agents.retrieval.nearest import nearest
 from agents.retrieval.protocol import (
     HEADER,
+    Alike,
     Cutting,
     Digest,
     Digested,
@@ -68,6 +70,8 @@ def serve(request: Request, send: Send) -> None:
             send(scan(request))
         case Digest():
             send(_digest(request))
+        case Alike():
+            send(alike(request))
 
 
 def _prepare() -> None:
