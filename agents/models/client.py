@@ -44,8 +44,6 @@ _CLOSING_GRACE = 0.1
 """Seconds a server may take after ``[DONE]`` to end the response, so that its connection can be used again."""
 _ERROR_BODY_SECONDS = 5.0
 _SHORT_CALL_SECONDS = 30.0
-_RAW = "X-Stainless-Raw-Response"
-"""The header by which openai's client is told to hand over a response as it comes."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -89,8 +87,8 @@ class _GuardedClient(httpx2.AsyncClient):
         options["follow_redirects"] = False
         response = await super().send(request, stream=True, **options)
         try:
-            encoding = response.headers.get("content-encoding", "identity").strip().lower()
-            if encoding not in {"", "identity"}:
+            encoding = response.headers.get("content-encoding")
+            if encoding is not None and encoding.strip().lower() not in {"", "identity"}:
                 raise RefusedError(f"sent a compressed answer ({encoding}), which was not asked for")
             if stream and response.is_success:
                 return response
@@ -140,6 +138,10 @@ class EndpointClient:
         self._lean = None if proxied(target.base_url) else _lean(target, secure)
         connections = httpx2.Limits(max_connections=_MOST_OPEN, max_keepalive_connections=_MOST_OPEN, keepalive_expiry=_KEEP)
         self._http = _GuardedClient(
+        made = {**self._openai.default_headers, **self._openai.auth_headers, "Content-Type": "application/json"}
+        self._headers = httpx2.Headers([(name, value) for name, value in made.items() if isinstance(value, str)])
+        self._chat = httpx2.URL(f"{target.base_url.rstrip('/')}/chat/completions")
+        self._limits = {"timeout": self._http.timeout.as_dict()}
             drop_headers=drop if key else (*drop, "authorization"),
             # A call to this machine must never leave it, whatever proxy the environment names.
             trust_env=self._lean is None and not is_loopback(target.base_url),
@@ -261,42 +263,35 @@ class EndpointClient:
         self, call: ModelCall, files: Mapping[str, bytes], heard: Callable[[Mapping[str, str]], None]
     ) -> httpx2.Response:
         model = call.model.model
-        for _ in range(2):
+        while True:
             asked_usage, old_limit = model not in self._without_stream_options, model not in self._new_token_limit
-            try:
-                return await self._send(call, files, heard)
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                # Older servers refuse what newer ones require; each server is asked again once, in its own way.
-                said = str(error)
-                if "stream_options" in said and asked_usage:
-                    self._without_stream_options.add(model)
-                elif "max_completion_tokens" in said and old_limit:
-                    self._new_token_limit.add(model)
-                else:
-                    raise
-        return await self._send(call, files, heard)
+            response = await self._send(call, files)
+            heard(response.headers)
+            if response.is_success:
+                return response
+            # Older servers refuse what newer ones require; each server is asked again once, in its own way.
+            said = response.text if response.status_code in {400, 422} else ""
+            if "stream_options" in said and asked_usage:
+                self._without_stream_options.add(model)
+            elif "max_completion_tokens" in said and old_limit:
+                self._new_token_limit.add(model)
+            else:
+                raise self.failures.of_response(response)
 
-    async def _send(
-        self, call: ModelCall, files: Mapping[str, bytes], heard: Callable[[Mapping[str, str]], None]
-    ) -> httpx2.Response:
+    async def _send(self, call: ModelCall, files: Mapping[str, bytes]) -> httpx2.Response:
+        # The SDK makes the headers, once. Its own way to a request would take as long as all that follows.
         payload = {"model": call.model.model, "stream": True, **self._options(call)}
-        headers = {"content-type": "application/json", _RAW: "stream"}
-        content: Any
+        headers = self._headers
+        content: bytes | AsyncIterator[bytes]
         if files:
             body = await asyncio.to_thread(request_body, payload, call.messages, files)
-            headers["content-length"] = str(sum(map(len, body)))
+            headers = httpx2.Headers(headers)
+            headers["Content-Length"] = str(sum(map(len, body)))
             content = _each(body)
         else:
             content = msgspec.json.encode(payload | {"messages": call.messages})
-        options: Any = {"headers": headers}
-        try:
-            raw: Any = await self._openai.post("/chat/completions", cast_to=object, content=content, options=options)
-        except openai.APIStatusError as error:
-            heard(error.response.headers)
-            raise
-        response: httpx2.Response = raw.http_response
-        heard(response.headers)
-        return response
+        request = httpx2.Request("POST", self._chat, headers=headers, content=content, extensions=self._limits)
+        return await self._http.send(request, stream=True)
 
     def _options(self, call: ModelCall) -> dict[str, object]:
         model, params = call.model.model, call.model.params

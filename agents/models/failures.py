@@ -14,6 +14,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 import httpx2
+import msgspec
 import openai
 
 from agents.errors import CallError, CallKind
@@ -98,6 +99,14 @@ class Failures:
             if isinstance(cause, types):
                 return self.make(kind, text.format(where=self._address, cause=_reason(cause)), retryable=retryable)
         return None
+
+    def of_response(self, response: httpx2.Response) -> CallError:
+        """Return what a response other than success means; its body was read."""
+        try:
+            body = msgspec.json.decode(response.content)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            body = None  # a web page, most often: its words are nobody's
+        return self.of_status(response.status_code, _message(body), _code(body), response.headers)
 
     def of_status(self, status: int, message: str, code: str, headers: Mapping[str, str]) -> CallError:
         """Return what an HTTP status other than success means."""
