@@ -67,8 +67,7 @@ class _Gate:
 
     def __init__(self, target: Target, clock: Callable[[], float]) -> None:
         self.target = target
-        cap = target.endpoint.concurrency
-        self.door = Admission(8 if cap == "adaptive" else cap, clock)
+        self.door = Admission(target.endpoint, clock)
         self.client: EndpointClient | None = None
         self.making = asyncio.Lock()
 
