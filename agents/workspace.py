@@ -13,7 +13,7 @@ from agents.errors import StrettoError
 from agents.gpu import GpuProbe
 from agents.lag import LagProbe
 from agents.metrics import Metrics
-from agents.requests import Ask, Chat, Index, Judge, Merge, Race, Request, Research
+from agents.requests import Ask, Batch, Chat, Index, Judge, Merge, Race, Request, Research
 from storage.errors import StoreError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from agents.conversations import Conversations
     from agents.models.service import Models
+    from agents.prefetch import Prefetch
     from agents.requests import ModelRef
     from agents.retrieval.library import Library
     from agents.runs import Run
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from storage.history import RunHistory
     from storage.prompts import SentPrompts
     from storage.votes import Votes
+
+_LATE = 0.05
+"""Seconds of loop lag within the last second from which on work for the loop is cut smaller."""
 
 
 class Workspace:
@@ -42,11 +46,13 @@ class Workspace:
     models: Models
     """Set by :meth:`open`, like ``library`` and ``history``."""
     library: Library
+    prefetch: Prefetch
     history: RunHistory
     conversations: Conversations
     attached: AttachedFiles
     prompts: SentPrompts
     votes: Votes
+    speculation: Speculation
 
     def __init__(self, settings: Settings, locations: Locations, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
@@ -59,6 +65,7 @@ class Workspace:
             Ask: self._ask,
             Research: self._research,
             Index: self._index,
+            Batch: self._batch,
         }
         self.engine = Engine(handlers, clock=clock)
         self.metrics = Metrics(self.engine.clock)
@@ -116,7 +123,9 @@ class Workspace:
             from agents.conversations import Conversations
             from agents.journal import Journal
             from agents.models.service import Models
+            from agents.prefetch import Prefetch
             from agents.retrieval.library import Library
+            from agents.speculation import Speculation
             from storage.attachments import AttachedFiles
             from storage.cache import ResponseCache
             from storage.history import RunHistory
@@ -128,14 +137,20 @@ class Workspace:
                 Store(self.locations.database) as store,
                 Models(self.settings, self.locations, ResponseCache(store), AttachedFiles(store)) as models,
                 Library(store, self.settings, models) as library,
+                Prefetch(library, models, self.engine.clock) as prefetch,
             ):
+                models.embeddings.late = self._is_late
+                self.prefetch = prefetch
                 self.models, self.library, self.history = models, library, RunHistory(store)
                 self.conversations = Conversations(self.history)
                 self.attached, self.prompts = AttachedFiles(store), SentPrompts(store)
                 self.votes = Votes(store)
-                self.opened = True
-                opening.set_result(None)
-                await Journal(self.engine.stream, store, self._reader).run()
+                ahead = Speculation(models, self.conversations, self.prompts, self.settings, clock=self.engine.clock)
+                async with ahead as models.ahead:
+                    self.speculation = ahead
+                    self.opened = True
+                    opening.set_result(None)
+                    await Journal(self.engine.stream, store, self._reader).run()
         except Exception as error:
             if opening.done():
                 raise
@@ -143,6 +158,10 @@ class Workspace:
             told = StrettoError(str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}")
             opening.set_exception(told)
             opening.exception()  # seen: whoever calls open() is told, and a person may leave before anyone does
+
+    def _is_late(self) -> bool:
+        lag = self.lag.snapshot().now
+        return lag is not None and lag > _LATE
 
     async def _chat(self, run: Run) -> None:
         from agents.chat import chat
@@ -172,7 +191,7 @@ class Workspace:
         await self.open()
         from agents.retrieval.ask import ask
 
-        await ask(run, self.library, self.models)
+        await ask(run, self.library, self.models, self.prefetch.take)
 
     async def _research(self, run: Run) -> None:
         await self.open()
@@ -183,6 +202,12 @@ class Workspace:
     async def _index(self, run: Run) -> None:
         await self.open()
         await self.library.index(run)
+
+    async def _batch(self, run: Run) -> None:
+        await self.open()
+        from agents.batch.handler import batch
+
+        await batch(run, self.models)
 
 
 def _import_services() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.errors import InputError, LateError, StrettoError
+from agents.prefetch import DEPTH
 from agents.requests import Ask, ModelCall
 from agents.retrieval.citations import check
 from agents.retrieval.fusion import fuse
@@ -17,6 +18,7 @@ from agents.retrieval.prompts import answer_messages, at_most, form_for
 if TYPE_CHECKING:
     from agents.events import Hit
     from agents.models.service import Models
+    from agents.prefetch import Ahead
     from agents.requests import ModelRef
     from agents.retrieval.library import Library
     from agents.retrieval.prompts import Form
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
 
 NOTICE = "— added by stretto, not by the model —"
 """Stands above everything that follows a model's text."""
-
-_DEPTH = 30
-"""Passages each source is asked for: enough for agreement between sources to show."""
 
 
 class Missing(NamedTuple):
@@ -40,10 +39,14 @@ class Missing(NamedTuple):
         return self.reason if self.reason.startswith(self.name) else f"{self.name} ({self.reason})"
 
 
-async def ask(run: Run, library: Library, models: Models) -> None:
-    """Search every source at once, fuse what came in time, and let the model answer from it; what did not come is named."""
+async def ask(run: Run, library: Library, models: Models, take_ahead: Callable[[Ask], Ahead | None] = lambda request: None) -> None:
+    """Search every source at once, fuse what came in time, and let the model answer from it; what did not come is named.
+
+    ``take_ahead`` returns what was searched while the question was typed.
+    """
     request = run.request
     assert isinstance(request, Ask)  # noqa: S101  # the engine routes by type
+    ahead = take_ahead(request)
     names = tuple(dict.fromkeys(request.sources))
     if not names or not set(names) <= set(SOURCES):
         raise InputError(f"a question needs sources, and there are only {', '.join(SOURCES)}")
@@ -54,7 +57,8 @@ async def ask(run: Run, library: Library, models: Models) -> None:
         )
 
     def source(name: str, step: Step) -> Source:
-        return library.source(name, request.library, request.paths, step.log, request.source_timeout)
+        own = library.source(name, request.library, request.paths, step.log, request.source_timeout)
+        return own if ahead is None else ahead.source(own, step.log, run.began)
 
     # All are queued before the first one starts, so that a reader knows from the start how many there are.
     steps = {name: run.step("source", name, lane=name) for name in names}
@@ -116,7 +120,7 @@ async def search_all(
 async def _within(source: Source, query: str, seconds: float) -> Sequence[Hit]:
     try:
         async with asyncio.timeout(seconds):
-            return await source.search(query, _DEPTH)
+            return await source.search(query, DEPTH)
     except TimeoutError:
         raise LateError(f"no answer within {seconds:g} s") from None
 

@@ -49,7 +49,7 @@ class Dashboard(Screen[None]):
         self.view: View = self.compare
         """The view on screen."""
         self.status = StatusLine(workspace, lambda: len(self.view.queue))
-        self.bar = PromptBar(self.compare.placeholder, self._whom)
+        self.bar = PromptBar(self.compare.placeholder, self._whom, self._typed)
         self.prompt = self.bar.prompt
         self.leader = LeaderMenu()
         self._queue_key = keymap.after_leader(keymap["prompt.queue"])
@@ -100,6 +100,9 @@ class Dashboard(Screen[None]):
 
     def _whom(self, prompt: Prompt) -> str:
         return self.view.whom(prompt)
+
+    def _typed(self, text: str) -> None:
+        self.view.typed(text)
 
     def flush(self, now: float) -> None:
         """Draw what changed since the last frame."""

@@ -13,6 +13,8 @@ from tui.widgets.answer_pane import AnswerPane
 from tui.widgets.step_log import StepLog
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.app import ComposeResult
 
     from agents.events import AnyEvent
@@ -68,6 +70,10 @@ class AgentsView(View):
         self.model = model
         self.text.title(f"Research: {short_model(model)}")
         self._next()
+
+    def asked(self) -> Sequence[ModelRef]:
+        """Return the model that is used."""
+        return () if self.model is None else (self.model,)
 
     def submit(self, prompt: Prompt) -> None:
         """Start the research agent, or queue the task behind the one that runs."""

@@ -18,6 +18,8 @@ from tui.widgets.answer_pane import AnswerPane
 from tui.widgets.source_lanes import SourceLanes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
@@ -37,6 +39,8 @@ then type a question. Passages are cited as [n]; a click on one, or its digit wh
 """
 
 
+_LONGEST = 2000
+"""Characters of a question that is searched for while it is typed; a longer text is rather pasted."""
 _COMMAND = re.compile(r"/(?P<name>[^\s/]*)(?:\s+(?P<rest>.*))?$")
 
 
@@ -77,11 +81,26 @@ class AskView(View):
             self._warmed = True
             self.run_worker(self.workspace.library.warm(), name="warm the library", exit_on_error=False)
 
+    def asked(self) -> Sequence[ModelRef]:
+        """Return the model that answers."""
+        return () if self.model is None else (self.model,)
+
+    def typed(self, text: str) -> None:
+        """Have the sources of a question searched while it is typed."""
+        super().typed(text)
+        if not self.workspace.opened:
+            return
+        text = text.strip()
+        searchable = self.model is not None and 0 < len(text) <= _LONGEST and _COMMAND.match(text) is None
+        self.workspace.prefetch.typed(self._request(text, self.model) if searchable and self.model is not None else None)
+
     def submit(self, prompt: Prompt) -> None:
         """Run a slash command, or ask."""
         text = prompt.text
         command = _COMMAND.match(text)
         if command is None:
+            if self.model is not None and self.workspace.opened:
+                self.workspace.prefetch.claim(self._request(text, self.model))
             self.queue.append(prompt)
             self._next()
         elif command["name"] == "add" and command["rest"]:
@@ -117,17 +136,19 @@ class AskView(View):
         self.answer.put(question)
         self.answer.begin("answer")
         self.answer.idle()
+        self._asking = self.feed.submit(self._request(question, self.model), self)
+        self._runs[self._asking.id] = self._asking
+        self._questions.append(self._asking.id)
+
+    def _request(self, question: str, model: ModelRef) -> Ask:
         settings = self.workspace.settings
-        request = Ask(
+        return Ask(
             question=question,
-            model=self.model,
+            model=model,
             library=self.library,
             source_timeout=settings.library.source_timeout,
             use_cache=settings.defaults.cache,
         )
-        self._asking = self.feed.submit(request, self)
-        self._runs[self._asking.id] = self._asking
-        self._questions.append(self._asking.id)
 
     def set_model(self, model: ModelRef) -> None:
         """Use ``model`` for answers, and ask what waited for it."""
@@ -180,6 +201,8 @@ class AskView(View):
                 # The last line of an indexing tells what it came to; a header may have no room for it.
                 self._say(self._progress if error is None else f"✗ {error}")
                 self._runs.pop(run, None)
+                if self.workspace.opened:
+                    self.workspace.prefetch.forget()
             case _:
                 pass
 

@@ -85,6 +85,10 @@ class CompareView(RoundsView):
 
     # Prompts
 
+    def asked(self) -> Sequence[ModelRef]:
+        """Return the models of the panes that the next prompt goes to."""
+        return [pane.model for pane in self.targets]
+
     def submit(self, prompt: Prompt) -> None:
         """Send the prompt to all panes or the one that is the target; where one is busy it waits for that one alone."""
         if self._reason is not None:

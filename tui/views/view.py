@@ -10,10 +10,13 @@ from textual.containers import Container
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual import events
     from textual.widget import Widget
 
     from agents.events import AnyEvent
+    from agents.requests import ModelRef
     from agents.workspace import Workspace
     from tui.feed import Feed
     from tui.prompts import Prompt
@@ -66,6 +69,15 @@ class View(Container):
 
     def entered(self) -> None:
         """Get ready for what is likely to be asked, now that the view is on screen."""
+
+    def asked(self) -> Sequence[ModelRef]:
+        """Return the models that the next prompt would go to, as far as that is known."""
+        return ()
+
+    def typed(self, text: str) -> None:
+        """Get ready for what stands in the prompt now, which may never be sent; costs no more than a key may."""
+        if text and self.workspace.opened:
+            self.workspace.prefetch.ready(self.asked())
 
     def submit(self, prompt: Prompt) -> None:
         """Do what the prompt asks for; never blocks, and what cannot start yet waits its turn in ``queue``."""

@@ -93,12 +93,13 @@ class PromptBar(Vertical):
 
     BLANK = True
 
-    def __init__(self, placeholder: str, whom: Callable[[Prompt], str]) -> None:
+    def __init__(self, placeholder: str, whom: Callable[[Prompt], str], typed: Callable[[str], None]) -> None:
         super().__init__(id="bar")
         self.prompt = PromptArea(placeholder=placeholder)
         self.files = FilePicker(self.prompt)
         self.waiting = QueueStrip()
         self._whom = whom
+        self._typed = typed
         self._companions = Static(id="companions", markup=False)
         self._companions.display = False
         self._estimate = TokenEstimate(self.prompt)
@@ -123,9 +124,10 @@ class PromptBar(Vertical):
         yield self._companions
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        """Estimate what is typed now, and say what goes with it; with the text that is let go of."""
+        """Estimate what is typed now, tell it on, and say what goes with it; with the text that is let go of."""
         event.stop()
         self._estimate.later()
+        self._typed(self.prompt.text)
         if not self.prompt.text:
             self.prompt.back = None
         back = self.prompt.back

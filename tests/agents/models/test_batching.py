@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -14,44 +13,15 @@ from agents.models.names import parse_model
 from agents.requests import Priority
 from agents.settings import Endpoint
 from tests.agents.models.lab import Lab
+from tests.agents.virtual import in_no_time
 from tests.servers.http import Connection, LoopbackServer, Request
 from tests.servers.paced import PacedServer, _embeddings, vector
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
-R = TypeVar("R")
 PATH = "/v1/embeddings"
-
-
-class _NoWait(selectors.DefaultSelector):
-    """Never waits; tells how long it would have."""
-
-    waited = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self.waited += timeout or 0.0
-        return super().select(0)
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock goes on by what it would have waited, so that seconds take no time and are exact."""
-
-    def __init__(self) -> None:
-        self.selector = _NoWait()
-        super().__init__(self.selector)
-
-    def time(self) -> float:
-        return self.selector.waited
-
-
-def in_no_time(work: Callable[[], Awaitable[R]]) -> R:
-    async def run() -> R:
-        return await work()
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(run())
 
 
 class Sent:

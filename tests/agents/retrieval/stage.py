@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agents.events import AnyEvent, RunEnded
+    from agents.prefetch import Prefetch
     from agents.runs import Run
 
     Reply = Callable[[dict[str, object]], str | None]
@@ -65,6 +66,8 @@ class Stage(NamedTuple):
     library: Library
     server: PacedServer
     store: Store
+    ahead: list[Prefetch]
+    """What questions take from that was searched ahead, if anything."""
 
     async def run(self, request: Request, during: Callable[[Run], None] = lambda run: None) -> Told:
         with self.engine.subscribe() as reader:
@@ -90,15 +93,16 @@ async def stage(
             Models(settings, locations) as models,
             Library(store, settings, models) as shelf,
         ):
+            ahead: list[Prefetch] = []
 
             async def on_ask(run: Run) -> None:
-                await ask(run, shelf, models)
+                await ask(run, shelf, models, *(each.take for each in ahead))
 
             async def on_research(run: Run) -> None:
                 await research(run, shelf, models)
 
             async with Engine({Index: shelf.index, Ask: on_ask, Research: on_research}) as engine:
-                yield Stage(engine, shelf, server, store)
+                yield Stage(engine, shelf, server, store, ahead)
 
 
 def make_pdf(pages: list[str]) -> bytes:
