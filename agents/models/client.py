@@ -138,10 +138,6 @@ class EndpointClient:
         self._lean = None if proxied(target.base_url) else _lean(target, secure)
         connections = httpx2.Limits(max_connections=_MOST_OPEN, max_keepalive_connections=_MOST_OPEN, keepalive_expiry=_KEEP)
         self._http = _GuardedClient(
-        made = {**self._openai.default_headers, **self._openai.auth_headers, "Content-Type": "application/json"}
-        self._headers = httpx2.Headers([(name, value) for name, value in made.items() if isinstance(value, str)])
-        self._chat = httpx2.URL(f"{target.base_url.rstrip('/')}/chat/completions")
-        self._limits = {"timeout": self._http.timeout.as_dict()}
             drop_headers=drop if key else (*drop, "authorization"),
             # A call to this machine must never leave it, whatever proxy the environment names.
             trust_env=self._lean is None and not is_loopback(target.base_url),
@@ -153,6 +149,10 @@ class EndpointClient:
         self._openai = openai.AsyncOpenAI(
             api_key=key or "none", base_url=target.base_url, max_retries=0, http_client=self._http, timeout=self._http.timeout
         )
+        made = {**self._openai.default_headers, **self._openai.auth_headers, "Content-Type": "application/json"}
+        self._headers = httpx2.Headers([(name, value) for name, value in made.items() if isinstance(value, str)])
+        self._chat = httpx2.URL(f"{target.base_url.rstrip('/')}/chat/completions")
+        self._limits = {"timeout": self._http.timeout.as_dict()}
         self._without_stream_options: set[str] = set()
         self._new_token_limit: set[str] = set()
 
