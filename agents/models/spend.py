@@ -18,7 +18,7 @@ from agents.requests import Priority
 from agents.tokens import BYTES_A_TOKEN, size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from agents.events import Usage
     from agents.requests import Attachment, ModelCall
@@ -158,10 +158,8 @@ class Meter:
 class Spend:
     """What one session spends: it gives every attempt its meter and knows the budgets. Not one of its methods waits."""
 
-    def __init__(self, budget: float | None = None, free: Collection[str] = ()) -> None:
+    def __init__(self, budget: float | None = None) -> None:
         self._session = Purse(budget, "the session's", self._refused)
-        self._free = frozenset(free)
-        """Endpoints without a price that cost nothing, and of which nothing needs to be said."""
         self._runs: WeakKeyDictionary[Run, Purse] = WeakKeyDictionary()
         self._learnt: OrderedDict[str, float] = OrderedDict()
         self._unpriced: set[str] = set()
@@ -202,7 +200,7 @@ class Spend:
         return Meter(self, call, price, (self._session,) if purse is None else (self._session, purse), notice)
 
     def _tell(self, endpoint: str, purse: Purse | None) -> str:
-        if (self.budget is None and purse is None) or endpoint in self._free or endpoint in self._unpriced:
+        if (self.budget is None and purse is None) or endpoint in self._unpriced:
             return ""
         self._unpriced.add(endpoint)
         return f"{endpoint} has no price in the configuration, so the budget cannot count its calls"

@@ -109,15 +109,15 @@ def test_what_is_learnt_is_bounded_and_an_answer_without_text_teaches_nothing() 
 
 
 def test_it_is_said_once_that_an_endpoint_without_a_price_cannot_be_counted() -> None:
-    spend = Spend(budget=1.0, free=("embedded",))
-    told = [spend.start(call(model=f"{name}/m"), None).notice for name in ("lab", "lab", "other", "embedded")]
-    assert [bool(line) for line in told] == [True, False, True, False]
+    spend = Spend(budget=1.0)
+    told = [spend.start(call(model=f"{name}/m"), None).notice for name in ("lab", "lab", "other")]
+    assert [bool(line) for line in told] == [True, False, True]
     assert "lab has no price" in told[0]
     assert Spend().start(call(), None).notice == ""
     meter = spend.start(call(), None)
     meter.wrote(10_000_000)
     meter.settle(Usage(input=1, output=10))
-    assert (spend.figures().spent, spend.figures().uncounted) == (0, 5)
+    assert (spend.figures().spent, spend.figures().uncounted) == (0, 4)
 
 
 def test_what_is_asked_beforehand_leaves_half_of_the_budget() -> None:
