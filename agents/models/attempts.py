@@ -1,23 +1,61 @@
-"""Further attempts after failures that may pass: when, how often, and never once text has come."""
+"""The attempts of one call: where each is made, what is tried again after a failure, when, how often, and what never is."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
-from agents.errors import CallError
+import msgspec
+
+from agents.errors import CallError, CallKind
+from agents.events import Usage
+from agents.models.gates import PATIENCE
+from agents.models.hedged import Contender, Contest
+from agents.models.resuming import Overlap, resumed
+from agents.models.sinks import Sink
+from agents.requests import Priority
 
 if TYPE_CHECKING:
-    from agents.models.admission import Admission
+    from agents.events import RetryMode
+    from agents.models.admission import Place
     from agents.models.client import Reply
     from agents.models.flights import Flight
-    from agents.models.service import Ready
+    from agents.models.routes import Course, Seat
+    from agents.models.spend import Meter, Spend
+    from agents.requests import ModelCall
+    from agents.settings import Price
 
-_BASE = 1.0
-_CAP = 60.0
-_PATIENCE = 120.0
-"""A server that asks to wait longer than this is told to the person instead of being waited for."""
+_BASE: Final = 1.0
+_CAP: Final = 60.0
+_LONGEST_WAIT: Final = 600.0
+"""Seconds a call of a batch, for which nobody sits and waits, spends in all on waiting for an endpoint that is busy or ill."""
+
+RETRYABLE: Final[Mapping[CallKind, str]] = {
+    "unreachable": "tried again, but not where the certificate or the secure connection is at fault",
+    "timeout": "tried again, but not when the call has had its whole time",
+    "rate_limit": "tried again, not before the server's `Retry-After`; more than 120 s is told at once",
+    "server": "tried again, but not after HTTP 501",
+    "protocol": "tried again where the connection broke, never where something else than an answer came",
+    "cut": "as `on_cut` says: kept, begun anew or resumed; never when the call has had its whole time",
+    "auth": "never; a route goes on to another member",
+    "quota": "never; a route goes on to another member",
+    "not_found": "never; a route goes on to another member",
+    "bad_request": "never",
+    "too_large": "never",
+    "budget": "never",
+}
+"""What follows each kind of failure: what the documentation says, word for word."""
+NEVER: Final[frozenset[CallKind]] = frozenset({"auth", "quota", "not_found", "bad_request", "too_large", "budget"})
+"""Kinds no attempt at the same endpoint follows."""
+FINAL: Final[frozenset[CallKind]] = frozenset({"bad_request", "too_large", "budget"})
+"""Kinds no attempt follows anywhere: what is wrong is the call itself."""
+
+Files = Callable[["ModelCall"], Awaitable[Mapping[str, bytes]]]
+Quotes = Callable[["Seat"], "Price | None"]
 
 
 def backoff(attempt: int, retry_after: float | None, chance: random.Random) -> float:
@@ -26,29 +64,232 @@ def backoff(attempt: int, retry_after: float | None, chance: random.Random) -> f
     return jitter if retry_after is None else max(jitter, retry_after * chance.uniform(1.0, 1.1))
 
 
-async def attempt_until_done(flight: Flight, door: Admission, ready: Ready, max_retries: int, chance: random.Random) -> Reply:
-    """Execute the flight's call: wait for a place, attempt, and attempt again while that can help.
+class Attempts:
+    """Executes the call of ``flight`` at the places of ``course``. A plain call takes no task and no timer of its own."""
 
-    The place is given back while waiting for the next attempt. Raises the last attempt's :class:`CallError`.
-    """
-    attempt = 1
-    while True:
-        async with door.place(flight.call.priority):
+    def __init__(  # each is another part of the engine
+        self, flight: Flight, course: Course, files: Files, price: Quotes, spend: Spend, chance: random.Random
+    ) -> None:
+        self._flight = flight
+        self._course = course
+        self._files = files
+        self._price = price
+        self._spend = spend
+        self._chance = chance
+        self._tried: list[Seat] = []
+        """Where this round of attempts has failed."""
+        self._round = 1
+        self._made = 0
+        self._waited = 0.0
+        self._resumed = False
+        self._before = 0
+        """Tokens of the answer, about, that came before the attempt that resumes it."""
+        self._place: Place | None = None
+        self.seat: Seat = course.members[0]
+        """Where the latest attempt was made."""
+
+    async def run(self) -> Reply:
+        """Attempt until an answer is whole. Raises the last attempt's :class:`CallError`."""
+        flight, road = self._flight, self._course.road
+        try:
+            while True:
+                try:
+                    reply = await self._attempt()
+                except CallError as error:
+                    failed = error
+                else:
+                    return self._whole(reply)
+                delay, mode = self._follow_up(failed)
+                flight.retried(str(failed), delay, mode)
+                self._resumed = mode == "resume"
+                self._before = flight.pieces if self._resumed else 0
+                if delay:
+                    self._waited += delay
+                    await asyncio.sleep(delay)
+        finally:
+            if road is not None:
+                road.claim(flight)
+
+    def _whole(self, reply: Reply) -> Reply:
+        seat, road = self.seat, self._course.road
+        if road is not None:
+            road.answered[seat.name] = road.answered.get(seat.name, 0) + 1
+        if not self._before:
+            return reply
+        usage = Usage(input=reply.usage.input, output=reply.usage.output + self._before, estimated=True)
+        return msgspec.structs.replace(reply, usage=usage)
+
+    # What follows a failure
+
+    def _follow_up(self, error: CallError) -> tuple[float, RetryMode]:
+        """Return how long to wait for the next attempt and what it is to be; raises ``error`` where none may follow."""
+        flight, seat = self._flight, self.seat
+        endpoint = seat.gate.target.endpoint
+        mode: RetryMode = "again"
+        if error.kind in FINAL:
+            raise error
+        if error.kind == "cut" or flight.pieces > self._before:
+            if endpoint.on_cut == "keep" or not error.retryable:
+                raise error
+            mode = endpoint.on_cut
+        elif self._before:
+            mode = "resume"  # what came before this attempt is still there
+        self._tried.append(seat)
+        if self._course.road is not None and self._course.best(self._tried, flight.priority) is not None:
+            return 0.0, mode
+        if error.kind in NEVER or not error.retryable or endpoint.max_retries == 0:
+            raise error
+        if error.retry_after is not None and error.retry_after > PATIENCE:
+            raise error
+        patient = flight.priority is Priority.BATCH and error.kind == "rate_limit" and self._waited < _LONGEST_WAIT
+        if self._round > endpoint.max_retries and not patient:
+            raise error
+        if error.kind != "rate_limit" and not seat.gate.health.retries.spend():
+            raise error
+        delay = backoff(self._round, error.retry_after, self._chance)
+        self._round += 1
+        self._tried.clear()
+        return delay, mode
+
+    # Where the next attempt is made
+
+    async def _choose(self) -> Seat:
+        """Return where to go. Waits for an endpoint that is ill only where nobody sits and waits for the answer."""
+        flight, course = self._flight, self._course
+        while True:
+            promised = None if course.road is None else course.road.claim(flight)
+            if promised is not None and promised.free:
+                for seat in course.members:
+                    if seat.gate is promised and seat not in self._tried and seat.well:
+                        return seat
+            best = course.best(self._tried, flight.priority)
+            if best is not None:
+                return best
+            seat = course.soonest()
+            if flight.priority is Priority.INTERACTIVE:
+                return seat  # a person may always try
+            await self._wait_for(seat)
+
+    async def _wait_for(self, seat: Seat) -> None:
+        """Wait until ``seat`` may be asked. Raises why it is not, where the call is not to wait."""
+        health = seat.gate.health
+        refusal = health.refusal(seat.model)
+        under_way = self._made > 0 and self._round <= seat.gate.target.endpoint.max_retries
+        patient = self._flight.priority is Priority.BATCH or under_way
+        if not refusal.retryable or not patient or self._waited >= _LONGEST_WAIT or (refusal.retry_after or 0.0) > PATIENCE:
+            raise refusal
+        began = seat.gate.clock()
+        await health.change(max(health.due(seat.model) - began, 0.0) or 1.0)
+        self._waited += seat.gate.clock() - began
+
+    async def _enter(self, held: AsyncExitStack) -> Seat:
+        """Wait for a place at the best endpoint there is, or at a better one meanwhile, and hold it."""
+        flight, course = self._flight, self._course
+        tokens = _tokens(flight.call)
+        while True:
+            seat = await self._choose()
+            door = seat.gate.door
             try:
-                return await _attempt(flight, ready)
-            except CallError as error:
-                if not error.retryable or flight.text or attempt > max_retries:
-                    raise
-                if error.retry_after is not None and error.retry_after > _PATIENCE:
-                    raise
-                reason, delay = str(error), backoff(attempt, error.retry_after, chance)
-        flight.retried(reason, delay)
-        await asyncio.sleep(delay)
-        attempt += 1
+                async with asyncio.timeout(None) as moving:
+                    flight.moving = moving
+                    with course.waiting(flight, seat):
+                        if course.road is not None:
+                            held.callback(seat.gate.left)  # called after the place was given back
+                        self._place = await held.enter_async_context(door.place(flight.priority, tokens))
+                    flight.moving = None
+            except TimeoutError:
+                continue  # moved: to a better place, or up in the line
+            finally:
+                flight.moving = None
+            # While it waited the endpoint may have fallen ill.
+            if seat.well or flight.priority is Priority.INTERACTIVE:
+                return seat
+            await held.aclose()
+
+    # One attempt
+
+    async def _attempt(self) -> Reply:
+        course, flight = self._course, self._flight
+        async with AsyncExitStack() as held:
+            seat = self.seat = await self._enter(held)
+            contest = Contest.of(course, seat, flight)
+            if contest is None:
+                return await self.make(seat, flight.write)
+            reply, self.seat = await contest.run(self, held)
+            return reply
+
+    async def make(self, seat: Seat, write: Callable[[str], None], contender: Contender | None = None) -> Reply:
+        """Make one attempt at ``seat``, whose door is open to it; ``write`` gets its text. Raises :class:`CallError`."""
+        flight, gate = self._flight, seat.gate
+        call = self._call(seat)
+        probe = gate.health.begin()
+        meter: Meter | None = None
+        sink: Sink | None = None
+        try:
+            # What goes with the messages is read now, not while hundreds of calls wait for a place: each may carry megabytes.
+            client = await gate.ready(flight.log)
+            files = await self._files(call)
+            meter = self._meter(call, seat)
+            sink = self._sink(write, meter, contender)
+            if contender is None or not contender.rival:
+                self.start(seat)
+            began = monotonic()
+            reply = await client.answer(call, sink or write, files, heard=gate.door.heard)
+            if sink is not None:
+                sink.end()
+        except CallError as error:
+            failed = error if sink is None or sink.stopped is None else sink.stopped
+            gate.failed(seat.model, failed, probe=probe)
+            raise failed from None
+        except BaseException:
+            gate.health.left(probe)
+            raise
+        else:
+            gate.passed(seat.model, None if flight.first is None else flight.first - began, probe=probe)
+            if self._place is not None and not reply.usage.estimated:
+                self._place.used(reply.usage.input + reply.usage.output)
+            if meter is not None:
+                meter.settle(reply.usage)
+            return reply
+        finally:
+            if meter is not None:
+                if contender is not None:
+                    contender.lost(meter.cost)
+                meter.settle(None)
+
+    def start(self, seat: Seat) -> None:
+        """Tell that an attempt begins at ``seat``."""
+        self._made += 1
+        if self._made == 1:
+            seat.gate.health.retries.earn()
+        routed = self._course.road is not None
+        if routed:
+            self._flight.log(f"{seat.name} answers")
+        self._flight.start(seat.name if routed else "", resumed=self._resumed)
+
+    def _call(self, seat: Seat) -> ModelCall:
+        call = self._flight.call
+        if self._resumed:
+            call = resumed(call, self._flight.text, self._before)
+        if self._course.road is None:
+            return call
+        return msgspec.structs.replace(call, model=msgspec.structs.replace(call.model, endpoint=seat.gate.name, model=seat.model))
+
+    def _meter(self, call: ModelCall, seat: Seat) -> Meter | None:
+        price = self._flight.price = self._price(seat)
+        meter = self._spend.start(call, price, self._flight.purse)
+        if meter.notice:
+            self._flight.log(meter.notice, "warning")
+        return meter if price is not None else None
+
+    def _sink(self, write: Callable[[str], None], meter: Meter | None, contender: Contender | None) -> Sink | None:
+        """Return what stands between the stream and the flight; nothing for a plain call."""
+        overlap = Overlap(self._flight.text) if self._resumed else None
+        if meter is None and contender is None and overlap is None:
+            return None
+        return Sink(write, meter=meter, overlap=overlap, claim=None if contender is None else contender.claim)
 
 
-async def _attempt(flight: Flight, ready: Ready) -> Reply:
-    # What goes with the messages is read now, and not while hundreds of calls wait for a place: each may carry megabytes.
-    client, files = await ready(flight.log)
-    flight.start()
-    return await client.answer(flight.call, flight.write, files)
+def _tokens(call: ModelCall) -> int:
+    """Return about how many tokens the call may take, for a limit of tokens a minute."""
+    return sum(len(message.content) for message in call.messages) // 4 + (call.model.params.max_tokens or 0)

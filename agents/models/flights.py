@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from agents.errors import CallError
 from agents.events import Usage
+from agents.models.spend import cost_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agents.events import Level
+    from agents.events import Level, RetryMode
     from agents.models.cache import Answer
-    from agents.requests import ModelCall
+    from agents.models.gates import Gate
+    from agents.models.spend import Purse
+    from agents.requests import ModelCall, Priority
     from agents.runs import Step
+    from agents.settings import Price
 
 
 class Flight:
@@ -26,13 +31,26 @@ class Flight:
     and leave at any time; when the last one has left, the call is stopped.
     """
 
-    def __init__(self, call: ModelCall, price: Callable[[Usage], float | None], abandon: Callable[[Flight], None]) -> None:
+    def __init__(self, call: ModelCall, price: Price | None, abandon: Callable[[Flight], None]) -> None:
         self.call = call
-        self._price = price
+        self.price = price
+        """Of whichever endpoint answers; ``None`` where it is not known."""
+        self.priority = call.priority
+        """The most urgent of those who follow."""
+        self.purse: Purse | None = None
+        """The budget of the run that asked first."""
+        self.moving: asyncio.Timeout | None = None
+        """While the call waits for a place: what ends the wait, so that a better one can be looked for."""
+        self.promised: Gate | None = None
+        """After it was moved: where there is room for it."""
+        self.pieces = 0
+        """Of the answer so far."""
+        self.first: float | None = None
+        """When the present attempt's first text came, on the monotonic clock."""
         self._abandon = abandon
         self._steps: list[Step] = []
-        self._pieces = 0
         self._attempts = 0
+        self._endpoint = ""
         self._task: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
         self._answer: Answer | None = None
@@ -49,20 +67,26 @@ class Flight:
 
     @property
     def text(self) -> str:
-        """All text of the present attempt, as whoever follows it holds it: a copy of its own would be one more of a long answer."""
+        """The answer so far, as whoever follows it holds it: a copy of its own would be one more of a long answer."""
         if self._answer is not None:
             return self._answer.text
         return self._steps[0].text.slice(self._steps[0].offset) if self._steps else ""
 
-    def start(self) -> None:
-        """Say that an attempt begins now."""
+    def start(self, endpoint: str = "", *, resumed: bool = False) -> None:
+        """Say that an attempt begins now, and where when that is another place than the lane names."""
         self._attempts += 1
+        self._endpoint = endpoint
+        self.first = None
+        if not resumed:
+            self.pieces = 0
         for step in self._steps:
-            step.start()
+            step.start(endpoint, resumed=resumed)
 
     def write(self, piece: str) -> None:
         """Give a piece of text to every step."""
-        self._pieces += 1
+        if self.first is None:
+            self.first = monotonic()
+        self.pieces += 1
         for step in self._steps:
             step.write(piece)
 
@@ -71,10 +95,22 @@ class Flight:
         for step in self._steps:
             step.log(message, level)
 
-    def retried(self, reason: str, delay: float) -> None:
+    def retried(self, reason: str, delay: float, mode: RetryMode = "again") -> None:
         """Say that the attempt failed and another follows."""
         for step in self._steps:
-            step.retried(reason, delay)
+            step.retried(reason, delay, mode)
+
+    def urge(self, priority: Priority) -> None:
+        """Let the call be as urgent as ``priority`` from now on, also where it waits already."""
+        if priority < self.priority:
+            self.priority = priority
+            self.move()
+
+    def move(self) -> None:
+        """Let a call that waits for a place look for one anew."""
+        if self.moving is not None:
+            self.moving.reschedule(asyncio.get_running_loop().time())
+            self.moving = None
 
     def land(self, answer: Answer) -> None:
         """Say that the call is over and what it gave."""
@@ -90,16 +126,16 @@ class Flight:
     async def follow(self, step: Step, *, joined: bool) -> Answer:
         """Let ``step`` follow to the end, from the beginning. Cancelling it leaves the flight to the others."""
         if self._attempts:
-            step.start()
+            step.start(self._endpoint)
             step.write(self.text)
         self._steps.append(step)
         try:
             await self._over.wait()
         finally:
             self._steps.remove(step)
-            if self._answer is None and self._pieces:
+            if self._answer is None and self.pieces:
                 # Cut, failed or stopped: no server counted these tokens, so the events that carried them are counted.
-                step.finish(usage=Usage(output=self._pieces, estimated=True), joined=joined)
+                step.finish(usage=Usage(output=self.pieces, estimated=True), joined=joined)
             if not self._steps and not self._over.is_set():
                 self._abandon(self)
                 if self._task is not None:
@@ -107,15 +143,25 @@ class Flight:
         if self._answer is None:
             raise self._failure()
         answer = self._answer
-        if answer.cached:
+        if answer.kept:
             step.start()
             step.write(answer.text)
-        shared = joined and not answer.cached
+        shared = joined and not answer.kept
         usage = answer.usage
-        cost = None if usage is None else self._price(usage)
-        if cost is not None and (shared or answer.cached):
-            cost = 0.0  # the call was paid for once, by the step that made it
-        step.finish(finish=answer.finish, usage=usage, cost=cost, cached=answer.cached, joined=shared)
+        cost = None
+        if self.price is not None and usage is not None:
+            # It was paid for once, by the step that made it.
+            cost = 0.0 if shared or answer.kept else None if usage.estimated else cost_of(self.price, usage)
+        step.finish(
+            finish=answer.finish,
+            usage=usage,
+            cost=cost,
+            cached=answer.cached,
+            joined=shared,
+            similar=answer.similar,
+            similar_to=answer.similar_to,
+            speculated=answer.speculated,
+        )
         return msgspec.structs.replace(answer, joined=shared)
 
     def _failure(self) -> CallError:

@@ -6,70 +6,46 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Self
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 import msgspec
 
 from agents.attachments import fetch
 from agents.errors import CallError, InputError
-from agents.models.admission import Admission
-from agents.models.attempts import attempt_until_done
+from agents.models.attempts import Attempts
 from agents.models.cache import Answer, AnswerCache, identity
-from agents.models.discovery import EMBEDDED, EMBEDDED_MODEL, Target, answers, preferred, targets
+from agents.models.discovery import EMBEDDED, targets
 from agents.models.embedded import EmbeddedModel
 from agents.models.embeddings import Embeddings, Place
+from agents.models.figures import EndpointLoad, EngineFigures
 from agents.models.flights import Flight
+from agents.models.gates import Gate
+from agents.models.listing import EndpointModels, Listing
 from agents.models.names import parse_model
+from agents.models.routes import Course, Road, Seat
+from agents.models.similar import SimilarAnswers
+from agents.models.spend import Spend
 from agents.models.turns import Turn
-from agents.requests import ModelCall, ModelRef, Params, Priority
+from agents.requests import ModelCall, ModelRef, Priority
 from storage.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from agents.events import Usage
     from agents.models.client import EndpointClient
     from agents.runs import Step
-    from agents.settings import Locations, Settings
+    from agents.settings import Locations, Price, Settings
     from storage.attachments import AttachedFiles
     from storage.cache import ResponseCache
 
-Ready = Callable[[Callable[[str], None]], Awaitable[tuple["EndpointClient", "Mapping[str, bytes]"]]]
 
+class AnswersAhead(Protocol):
+    """Knows answers to calls nobody has made yet."""
 
-class EndpointModels(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint and what it offers, or why that is not known."""
-
-    name: str
-    base_url: str
-    """Empty for the embedded model while it does not run."""
-    models: tuple[str, ...] = ()
-    error: str | None = None
-    found: str
-    """How it came to be known: the configuration, a variable's name, where it answers, or built in."""
-
-
-class EndpointLoad(msgspec.Struct, frozen=True):
-    """How busy the door to one endpoint is now."""
-
-    endpoint: str
-    depth: int
-    in_flight: int
-    cap: int
-    oldest_wait: float
-    """Seconds the call has waited that waits longest."""
-
-
-class _Gate:
-    """What is kept for one endpoint: its target, its door, and its client once there is one."""
-
-    def __init__(self, target: Target, clock: Callable[[], float]) -> None:
-        self.target = target
-        self.door = Admission(target.endpoint, clock)
-        self.client: EndpointClient | None = None
-        self.making = asyncio.Lock()
+    def take(self, key: str) -> Answer | None:
+        """Return the answer to the call of that identity, once."""
 
 
 class Models:
@@ -87,45 +63,68 @@ class Models:
         environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        defaults = settings.defaults
         self._settings = settings
         self._locations = locations
         self._environ = os.environ if environ is None else environ
-        self._clock = clock
-        self._cache = None if cache is None else AnswerCache(cache, settings.defaults.cache_ttl)
+        self._cache = None if cache is None else AnswerCache(cache, defaults.cache_ttl, defaults.cache_mb << 20)
+        self._similar: SimilarAnswers | None = None
+        if cache is not None and self._cache is not None and defaults.similar > 0:
+            self._similar = SimilarAnswers(self._cache, cache, defaults.similar)
         self._files = files
-        self._gates = {name: _Gate(target, clock) for name, target in targets(settings, self._environ).items()}
         self._turn = Turn()
+        self._gates = {name: Gate(target, clock, self._turn) for name, target in targets(settings, self._environ).items()}
+        self._roads: dict[str, Road] = {}
         self._flights: dict[str, Flight] = {}
+        self._joined = 0
         self._chance = random.Random()
         self._tasks: dict[asyncio.Task[None], Flight] = {}
         self._group: asyncio.TaskGroup
         self._embedded: EmbeddedModel
+        self.spend = Spend(defaults.budget)
         self.embeddings: Embeddings
         """Set on entering."""
+        self.listing: Listing
+        self.ahead: AnswersAhead | None = None
+        """Answers that were made before they were asked for, if somebody makes any."""
 
     async def __aenter__(self) -> Self:
         self._group = await asyncio.TaskGroup().__aenter__()
         self._embedded = EmbeddedModel(self._group, self._locations.data)
         self.embeddings = Embeddings(self._group, self._chance)
+        known = {name: gate.target for name, gate in self._gates.items()}
+        self.listing = Listing(known, self._settings.routes, self._locations.data, self._listing_client, self._group)
+        for gate in self._gates.values():
+            gate.made = self.listing.prime
+            if gate.target.endpoint.kind == "embedded":
+                gate.serve = self._embedded.ready
+        if self._similar is not None:
+            await self._similar.__aenter__()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for task, flight in self._tasks.items():
             if not flight.over:  # one that is over only keeps its answer, which is worth the wait
                 task.cancel()
+        self.listing.stop()
+        for road in self._roads.values():
+            road.close()
         try:
             await self._embedded.stop()
             # Its tasks end typed and never raise; the block's own error goes on as it is, not as a group.
             await self._group.__aexit__(None, None, None)
         finally:
+            if self._similar is not None:
+                await self._similar.__aexit__(None, None, None)
             for gate in self._gates.values():
-                if gate.client is not None:
-                    await gate.client.close()
+                await gate.close()
 
     @property
     def settings(self) -> Settings:
         """The configuration that calls are completed from."""
         return self._settings
+
+    # Calls
 
     async def call(self, step: Step, call: ModelCall) -> Answer:
         """Make ``call`` and tell ``step`` what happens: its start, its text, what is waited for, and how it ended.
@@ -133,35 +132,44 @@ class Models:
         Returns only a whole answer. Raises :class:`CallError`, of kind ``cut`` when text had come; the step keeps that text. The
         caller owns the step's block. Cancelling closes the connection, unless another step follows the same call.
         """
-        gate = self._gate(call.model)
+        course = self._course(call.model)
         call = self._complete(call)
-        where = EMBEDDED if gate.target.endpoint.kind == "embedded" else gate.target.base_url
+        where = self._where(call.model)
         key = identity(where, call)
-        flight = self._flights.get(key) if call.use_cache else None
-        if flight is not None:
+        flight = self._flights.get(key)
+        # A person's own question joins the same one asked beforehand, whatever the settings say of the cache.
+        if flight is not None and not call.refresh and (call.use_cache or flight.call.priority is Priority.SPECULATIVE):
+            self._joined += 1
+            flight.urge(call.priority)
             return await flight.follow(step, joined=True)
-        flight = Flight(call, lambda usage: _cost(gate.target, usage), lambda flight: self._forget(key, flight))
-        if call.use_cache:
+        flight = Flight(call, self._price(course.members[0]), lambda flight: self._forget(key, flight))
+        flight.purse = self.spend.of_run(step.run)
+        if call.use_cache or call.priority is Priority.SPECULATIVE:
             self._flights[key] = flight
-        task = self._group.create_task(self._fly(flight, key, gate), name=f"call {call.model.name}")
+        task = self._group.create_task(self._fly(flight, key, where, course), name=f"call {call.model.name}")
         self._tasks[task] = flight
         flight.bind(task)
         # A callback, because a task that is cancelled before its first step never enters its own try block.
         task.add_done_callback(lambda task: self._landed(key, flight, task))
         return await flight.follow(step, joined=False)
 
-    async def _fly(self, flight: Flight, key: str, gate: _Gate) -> None:
-        cache = self._cache if flight.call.use_cache else None
+    def key(self, call: ModelCall) -> str:
+        """Return the identity of ``call``, by which answers made beforehand are kept. Raises :class:`CallError`."""
+        self._course(call.model)
+        return identity(self._where(call.model), self._complete(call))
+
+    async def _fly(self, flight: Flight, key: str, where: str, course: Course) -> None:
+        call = flight.call
+        cache = self._cache if call.use_cache else None
+        attempts = Attempts(flight, course, self._fetch, self._price, self.spend, self._chance)
         try:
-            kept = None if cache is None else await cache.get(key, lambda line: flight.log(line, "warning"))
+            kept = None if call.refresh else await self._kept(cache, flight, key, where)
             if kept is not None:
                 flight.land(kept)
+                if kept.speculated and cache is not None:
+                    await cache.put(key, kept)
                 return
-
-            async def ready(progress: Callable[[str], None]) -> tuple[EndpointClient, Mapping[str, bytes]]:
-                return await self._client(gate, progress), await fetch(flight.call.messages, self._files)
-
-            reply = await attempt_until_done(flight, gate.door, ready, gate.target.endpoint.max_retries, self._chance)
+            reply = await attempts.run()
         except CallError as error:
             flight.fail(error)
             return
@@ -169,12 +177,33 @@ class Models:
             flight.fail(CallError("bad_request", str(error)))
             return
         except Exception as error:  # noqa: BLE001  # a bug here must end one call, not the program
-            flight.fail(CallError("protocol", f"{gate.target.name}: the call failed: {type(error).__name__}: {error}"))
+            name = call.model.endpoint
+            flight.fail(CallError("protocol", f"{name}: the call failed: {type(error).__name__}: {error}"))
             return
         answer = Answer(text=flight.text, finish=reply.finish, usage=reply.usage)
         flight.land(answer)
+        # What was asked beforehand is kept only when somebody asked it, and a fallback's answer is not that model's.
+        speculative = flight.priority is Priority.SPECULATIVE
+        if cache is None or speculative or attempts.seat in course.fallbacks:
+            return
+        if await cache.put(key, answer) and self._similar is not None:
+            await self._similar.add(where, call, key)
+
+    async def _kept(self, cache: AnswerCache | None, flight: Flight, key: str, where: str) -> Answer | None:
+        """Return the answer that is there already: kept, made beforehand, or made for a similar question."""
+        kept = None
         if cache is not None:
-            await cache.put(key, answer)
+            # What nobody asked yet is no miss of anybody's.
+            look = cache.find if flight.call.priority is Priority.SPECULATIVE else cache.get
+            kept = await look(key, lambda line: flight.log(line, "warning"))
+        if kept is None and self.ahead is not None:
+            kept = self.ahead.take(key)
+        if kept is None and cache is not None and self._similar is not None and flight.call.similar:
+            kept = await self._similar.find(where, flight.call)
+        return kept
+
+    async def _fetch(self, call: ModelCall) -> Mapping[str, bytes]:
+        return await fetch(call.messages, self._files)
 
     def _landed(self, key: str, flight: Flight, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
@@ -184,13 +213,6 @@ class Models:
     def _forget(self, key: str, flight: Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
-
-    def _gate(self, ref: ModelRef) -> _Gate:
-        gate = self._gates.get(ref.endpoint)
-        if gate is None:
-            known = ", ".join(self._gates)
-            raise CallError("not_found", f"there is no endpoint {ref.endpoint!r}; there are {known}. Add it to config.toml")
-        return gate
 
     def _complete(self, call: ModelCall) -> ModelCall:
         """Fill in what the settings say where the call says nothing, so that equal calls are equal; make its text encodable."""
@@ -203,34 +225,66 @@ class Models:
         messages = tuple(msgspec.structs.replace(message, content=_whole_characters(message.content)) for message in call.messages)
         return msgspec.structs.replace(call, model=msgspec.structs.replace(call.model, params=params), messages=messages)
 
-    async def _client(self, gate: _Gate, progress: Callable[[str], None]) -> EndpointClient:
-        target = gate.target
-        if target.endpoint.kind == "embedded":
-            address = await self._embedded.ready(progress)
-            target = msgspec.structs.replace(target, base_url=address.base_url, key=address.key)
-        async with gate.making:
-            client = gate.client
-            if client is not None and client.target == target:
-                return client
-            gate.client = await asyncio.to_thread(_make_client, target, self._turn)
-            if client is not None:
-                await client.close()
-            return gate.client
+    # Where calls go
+
+    def _gate(self, name: str) -> Gate:
+        gate = self._gates.get(name)
+        if gate is None:
+            known = ", ".join((*self._gates, *self._settings.routes))
+            raise CallError("not_found", f"there is no endpoint {name!r}; there are {known}. Add it to config.toml")
+        return gate
+
+    def _road(self, name: str) -> Road | None:
+        route = self._settings.routes.get(name)
+        if route is None:
+            return None
+        road = self._roads.get(name)
+        if road is None:
+            road = self._roads[name] = Road(name, route, self._gates)
+        return road
+
+    def _course(self, ref: ModelRef) -> Course:
+        road = self._road(ref.endpoint)
+        return Course((Seat(self._gate(ref.endpoint), ref.model),)) if road is None else road.course(ref.model)
+
+    def _where(self, ref: ModelRef) -> str:
+        """Return the address that tells answers of this model from those of others of its name."""
+        road = self._road(ref.endpoint)
+        if road is not None:
+            return road.address
+        target = self._gates[ref.endpoint].target
+        return EMBEDDED if target.endpoint.kind == "embedded" else target.base_url
+
+    def _price(self, seat: Seat) -> Price | None:
+        quote = self.listing.price(ModelRef(seat.gate.name, seat.model))
+        return None if quote is None else quote.price
+
+    async def _listing_client(self, name: str) -> EndpointClient:
+        return await self._gates[name].ready(_ignore)
 
     async def embed(self, ref: ModelRef, texts: Sequence[str], priority: Priority = Priority.INTERACTIVE) -> list[list[float]]:
         """Return one vector for each text, in order, from the endpoint's ``/embeddings``. Raises :class:`CallError`.
 
         Texts of several callers go out together, see :mod:`agents.models.batching`.
         """
-        gate = self._gate(ref)
+        gate = self._gate(ref.endpoint)
         if gate.target.endpoint.kind == "embedded":
             raise CallError("bad_request", "the embedded model makes no embeddings: use the static ones or another endpoint")
-        place = Place(gate.door, lambda: self._client(gate, lambda _: None), gate.target.endpoint.max_retries)
+        place = Place(gate.door, lambda: gate.ready(_ignore), gate.target.endpoint.max_retries)
         return await self.embeddings.embed(ref, texts, priority, place)
 
     async def warm(self, ref: ModelRef, progress: Callable[[str], None]) -> None:
         """Make the endpoint ready for its first call: import the client, start the embedded model. Raises :class:`CallError`."""
-        await self._client(self._gate(ref), progress)
+        for seat in self._course(ref).members:
+            await seat.gate.ready(progress)
+
+    async def connect(self, ref: ModelRef) -> None:
+        """Open a connection to where ``ref`` is, ahead of its next call. That none can be opened is left for the call to find."""
+        with suppress(CallError):
+            for seat in self._course(ref).members:
+                await (await seat.gate.ready(_ignore)).connect()
+
+    # What a person sees and changes
 
     def load(self) -> tuple[EndpointLoad, ...]:
         """Return how busy each endpoint is; cheap enough for every frame."""
@@ -239,77 +293,58 @@ class Models:
             for name, gate in self._gates.items()
         )
 
-    async def available(self) -> tuple[EndpointModels, ...]:
-        """Ask every endpoint at once what it offers. One that only might be there and is not is left out."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._offer(gate)) for gate in self._gates.values()]
-        return tuple(offer for task in tasks if (offer := task.result()) is not None)
-
-    async def _offer(self, gate: _Gate) -> EndpointModels | None:
-        target = gate.target
-        offer = EndpointModels(
-            name=target.name, base_url=_shown(target.base_url), models=target.endpoint.models, found=target.found
+    def figures(self) -> EngineFigures:
+        """Return what there is to see of the engine; cheap enough for a few times a second."""
+        return EngineFigures(
+            doors={name: gate.door.figures() for name, gate in self._gates.items()},
+            health={name: gate.health.figures() for name, gate in self._gates.items()},
+            first_token={name: gate.first_tokens.mean for name, gate in self._gates.items()},
+            routes={name: road.figures() for name, road in self._roads.items()},
+            cache=None if self._cache is None else self._cache.figures(),
+            spend=self.spend.figures(),
+            batches=self.embeddings.figures(),
+            flights=len(self._tasks),
+            joined=self._joined,
         )
-        if target.endpoint.kind == "embedded":
-            return msgspec.structs.replace(offer, models=target.endpoint.models or (EMBEDDED_MODEL,))
-        if target.probed and not await answers(target):
-            return None
-        if offer.models:
-            return offer
-        try:
-            client = await self._client(gate, lambda _: None)
-            return msgspec.structs.replace(offer, models=await client.models())
-        except CallError as error:
-            return msgspec.structs.replace(offer, error=str(error))
+
+    def set_cap(self, endpoint: str, cap: int | Literal["adaptive"]) -> None:
+        """Change how many calls to an endpoint are in flight at once, while they run. Raises :class:`CallError`."""
+        door = self._gate(endpoint).door
+        if cap == "adaptive":
+            door.adaptive = True
+        else:
+            door.cap = cap
+
+    def set_limits(self, endpoint: str, requests_per_minute: int | None, tokens_per_minute: int | None) -> None:
+        """Change an endpoint's limits while calls run; ``None`` is none. Raises :class:`CallError`."""
+        door = self._gate(endpoint).door
+        door.requests_per_minute, door.tokens_per_minute = requests_per_minute, tokens_per_minute
+
+    async def available(self, *, refresh: bool = False) -> tuple[EndpointModels, ...]:
+        """Return what every endpoint and route offers, asked at once; see :class:`agents.models.listing.Listing`."""
+        return await self.listing.available(refresh=refresh)
 
     async def defaults(self) -> tuple[ModelRef, ...]:
         """Return the models used where nobody names one: the configured ones, else those of the first endpoint that has any.
 
-        The embedded model comes twice, once sober and once inventive, so that two panes side by side differ. Raises
-        :class:`InputError` for a configured name that is none.
+        Raises :class:`InputError` for a configured name that is none.
         """
         if self._settings.defaults.models:
             return tuple(map(self._parse, self._settings.defaults.models))
-        async with asyncio.TaskGroup() as group:
-            # All are asked at once, and one that hangs only holds up those that come after it in order.
-            asking = [(gate.target, group.create_task(self._offer(gate))) for gate in self._gates.values()]
-            chosen: tuple[ModelRef, ...] = ()
-            for target, task in asking:
-                offer = None if chosen else await task
-                if target.endpoint.kind == "embedded" and not chosen:
-                    chosen = tuple(ModelRef(target.name, EMBEDDED_MODEL, Params(temperature=heat)) for heat in (0.2, 0.9))
-                elif offer is not None:
-                    chosen = tuple(ModelRef(target.name, model) for model in preferred(target, offer.models))
-                task.cancel()
-        return chosen
+        return await self.listing.choose()
 
     def _parse(self, text: str) -> ModelRef:
         ref = parse_model(text)
-        if ref.endpoint not in self._gates:
-            raise InputError(f"defaults.models: there is no endpoint {ref.endpoint!r}; there are {', '.join(self._gates)}")
+        known = (*self._gates, *self._settings.routes)
+        if ref.endpoint not in known:
+            raise InputError(f"defaults.models: there is no endpoint {ref.endpoint!r}; there are {', '.join(known)}")
         return ref
 
 
-def _make_client(target: Target, turn: Turn) -> EndpointClient:
-    from agents.models.client import EndpointClient
-
-    return EndpointClient(target, turn)
-
-
-def _shown(base_url: str) -> str:
-    """Return the address without a name and password, which do not belong into it and must not be shown."""
-    scheme, mark, rest = base_url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
+def _ignore(line: str) -> None:
+    pass
 
 
 def _whole_characters(text: str) -> str:
     """Return ``text`` with halves of characters, which a damaged document may hold and JSON cannot, joined or replaced."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def _cost(target: Target, usage: Usage) -> float | None:
-    price = target.endpoint.price
-    if price is None or usage.estimated:
-        return None
-    return (usage.input * price.input + usage.output * price.output) / 1e6
