@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "send a prompt to one model or several, print the answers",
     "ask": "answer a question from your documents, with its sources",
     "agent": "let an agent work on a task",
+    "batch": "ask every row of a file, answers to another file",
     "library": "add documents to a library, list, remove or refresh them",
     "templates": "prompts with places to fill in",
     "runs": "what was run before",

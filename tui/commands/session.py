@@ -1,6 +1,7 @@
 """The life of one command: a workspace around it, what signals do to it, and how its end becomes an exit code.
 
 The first signal stops the run, so that what came is kept and saved; the second leaves without waiting; a third ends the process.
+A command may put a gentler way before these three, as a batch does, which then begins nothing new.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class Stop:
     def __init__(self) -> None:
         self.signal: int | None = None
         self.run: Run | None = None
+        self.gently: Callable[[Run], None] | None = None
+        """What the first signal does to the run where a command has a gentler way than stopping it. That signal is not counted."""
         self._heard = 0
         self._task: asyncio.Task[object] | None = None
 
@@ -57,8 +60,13 @@ class Stop:
             loop.remove_signal_handler(number)
 
     def _hear(self, number: int) -> None:
-        self._heard += 1
         self.signal = self.signal or number
+        gently, self.gently = self.gently, None
+        # Without a terminal nobody could ask a second time.
+        if gently is not None and self.run is not None and number != signal.SIGHUP:
+            gently(self.run)
+            return
+        self._heard += 1
         if self._heard == 1 and self.run is not None:
             self.run.cancel()
         elif self._task is not None:
@@ -132,17 +140,19 @@ class Session:
             raise InputError("this command works with one model; give -m once")
         return (await self.models(args))[0]
 
-    async def follow(self, request: Request, show: Callable[[AnyEvent], Awaitable[None]], *, json: bool = False) -> End:
+    async def follow(
+        self, request: Request, show: Callable[[AnyEvent], Awaitable[None]], *, json: bool = False, text: bool = True
+    ) -> End:
         """Run ``request``, give every event of it to ``show``, and return once its end is on disk.
 
-        With ``json`` every event is also printed, as a line.
+        With ``json`` every event is also printed, as a line. Without ``text`` the answers' text is left out.
         """
 
         async def print_and_show(event: AnyEvent) -> None:
             await self._print_json(event)
             await show(event)
 
-        with self.workspace.engine.subscribe() as reader:
+        with self.workspace.engine.subscribe(text=text) as reader:
             run = self.stop.run = self.workspace.engine.submit(request)
             try:
                 return await _follow(run, reader, print_and_show if json else show)

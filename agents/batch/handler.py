@@ -1,0 +1,201 @@
+"""The handler of :class:`~agents.requests.Batch`: rows as they are read, so many at once, their results in the order of the rows.
+
+A batch is one run with one step above all its rows, so that lists show it once and its rows can be told apart from it. A row's
+step is let go of as soon as its result was handed to the thread that writes it, so that memory does not grow with the rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from agents.batch.intake import Intake, count_lines, open_source
+from agents.batch.kept import Kept
+from agents.batch.output import Output, open_files
+from agents.batch.results import bad_row, result_of
+from agents.batch.rows import Units, with_params
+from agents.errors import InputError, StrettoError
+from agents.requests import Batch, ModelCall, Priority
+
+if TYPE_CHECKING:
+    from agents.batch.output import Files
+    from agents.batch.rows import Unit
+    from agents.models.service import Models
+    from agents.runs import Run, Step
+
+_MOST = 256
+"""Calls in flight at once where neither a person nor an endpoint's fixed cap says how many."""
+
+
+async def batch(run: Run, models: Models) -> None:
+    """Ask every row, and return once every result is in the files. Raises :class:`InputError` for files that cannot be used."""
+    request = run.request
+    assert isinstance(request, Batch)  # noqa: S101  # the engine routes by type
+    with run.step("group", request.out) as step:
+        # In a thread, because a named pipe is opened only when somebody writes to it.
+        source = await asyncio.to_thread(open_source, request.source)
+        try:
+            files = open_files(request.out, resume=request.resume)
+        except InputError:
+            os.close(source)
+            raise
+        work = _Work(run, step, models, source, files)
+        finished = False
+        try:
+            await work.do()
+            finished = True
+        finally:
+            # In one thread, which goes on even when nobody waits for it any more: a file must not be closed while it is written to.
+            whole = await asyncio.to_thread(work.close, wait=finished)
+        work.conclude(whole=whole)
+        if run.draining.is_set() and not work.complete:
+            run.cancel()
+            await asyncio.sleep(0)
+
+
+class _Work:
+    """One batch at work."""
+
+    def __init__(self, run: Run, step: Step, models: Models, source: int, files: Files) -> None:
+        request = run.request
+        assert isinstance(request, Batch)  # noqa: S101
+        self._run, self._step, self._models, self._request, self._files = run, step, models, request, files
+        self._loop = asyncio.get_running_loop()
+        self._broken = asyncio.Event()
+        self._output = Output(files, self._write_failed)
+        self._kept = Kept(files, self._output.begin, retry_errors=request.retry_errors)
+        self._intake = Intake(source, Units(request.models, request.system), self._kept, self._output)
+        self._lines: int | None = None
+        self._planned: tuple[int | None, int, int] | None = None
+        self._bad = 0
+        self._spent_out = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row was asked or had its result."""
+        return self._intake.exhausted and not self._spent_out
+
+    async def do(self) -> None:
+        """Ask what is to be asked, until there is no more or the run begins nothing new."""
+        await asyncio.to_thread(self._kept.open)
+        self._output.start()
+        async with asyncio.TaskGroup() as group:
+            watchers = [
+                group.create_task(self._count(), name="batch count"),
+                group.create_task(self._watch_drain(), name="batch drain"),
+                group.create_task(self._watch_files(), name="batch files"),
+            ]
+            async with asyncio.TaskGroup() as workers:
+                for number in range(self._window()):
+                    workers.create_task(self._work(), name=f"batch worker {number}")
+            for watcher in watchers:
+                watcher.cancel()
+        self._plan()
+
+    def _window(self) -> int:
+        """Return how many calls may be in flight at once."""
+        if self._request.jobs is not None:
+            return self._request.jobs
+        settings = self._models.settings
+        caps = {load.endpoint: load.cap for load in self._models.load()}
+        window = 0
+        for name in {ref.endpoint for ref in self._request.models}:
+            endpoint = settings.endpoints.get(name)
+            if name not in caps or (endpoint is not None and endpoint.concurrency == "adaptive"):
+                return _MOST
+            window += caps[name]
+        return window
+
+    async def _work(self) -> None:
+        while (unit := await self._intake.next()) is not None:
+            self._plan()
+            if unit.model is None:
+                self._refuse(unit)
+            else:
+                await self._answer(unit, unit.model)
+
+    async def _answer(self, unit: Unit, model: int) -> None:
+        ref = with_params(self._request.models[model], unit.params)
+        step = self._run.step("model", str(unit.id), parent=self._step, lane=str(ref))
+        text: str | None = None
+        try:
+            # Whatever it is, a bug too, it must not cost the other rows their answers; the step has told it.
+            with suppress(Exception), step:
+                call = ModelCall(model=ref, messages=unit.messages, use_cache=self._request.use_cache, priority=Priority.BATCH)
+                text = (await self._models.call(step, call)).text
+        finally:
+            self._run.let_go(step)
+        assert step.end is not None  # noqa: S101  # its block was left
+        if step.end.error_kind == "budget":
+            self._spent_out = step.end.error or "the budget is used up"
+            self._intake.stop()
+            return
+        said = step.text.slice(step.offset) if text is None else text
+        self._output.put(unit.position, result_of(unit, self._request.names[model], step.end, said))
+
+    def _refuse(self, unit: Unit) -> None:
+        self._bad += 1
+        with suppress(InputError), self._run.step("tool", str(unit.id), parent=self._step) as step:
+            raise InputError(unit.problem)
+        self._run.let_go(step)
+        self._output.put(unit.position, bad_row(unit))
+
+    def _plan(self) -> None:
+        """Say how much there is to do, when more is known of it."""
+        if self._intake.ended:
+            total: int | None = self._intake.units
+        elif self._lines is None:
+            total = None
+        else:
+            several = len(self._request.models)
+            total = max(self._lines * several - self._bad * (several - 1), self._intake.units)
+        planned = (total, self._kept.count, self._kept.failed)
+        if planned != self._planned:
+            self._planned = planned
+            self._run.plan(total, kept=self._kept.count, failed=self._kept.failed)
+
+    async def _count(self) -> None:
+        self._lines = await asyncio.to_thread(count_lines, self._request.source)
+        self._plan()
+
+    async def _watch_drain(self) -> None:
+        await self._run.draining.wait()
+        self._intake.stop()
+
+    async def _watch_files(self) -> None:
+        await self._broken.wait()
+        error = self._output.error
+        reason = (error.strerror or str(error)) if error else ""
+        raise InputError(f"{self._request.out}: cannot be written: {reason}; what is in it is kept: go on with --resume")
+
+    def _write_failed(self, error: OSError) -> None:
+        with suppress(RuntimeError):  # the loop may be gone
+            self._loop.call_soon_threadsafe(self._broken.set)
+
+    def close(self, *, wait: bool) -> bool:
+        """Write everything, close the files, remove the side file if it is not needed; whether all results are in OUT. Blocks."""
+        self._intake.close()
+        whole = self._output.close(wait=wait)
+        self._kept.close()
+        side = self._files.side_path
+        unneeded = whole and self._kept.unneeded(all_read=self._intake.exhausted)
+        if side is not None and (unneeded or os.fstat(self._files.side).st_size == 0):
+            side.unlink(missing_ok=True)
+        self._files.close()
+        return whole
+
+    def conclude(self, *, whole: bool) -> None:
+        """Say what a person has to know of the end. Raises :class:`StrettoError` where the batch could not come to its end."""
+        if self._output.error is not None:
+            raise InputError(f"{self._request.out}: cannot be written: {self._output.error.strerror or self._output.error}")
+        if self._spent_out:
+            raise StrettoError(f"{self._spent_out}; the rest was not asked: go on with --resume and a larger --budget")
+        if self.complete and not whole:
+            raise StrettoError(f"{self._request.out} is not whole: a row was left out; go on with --resume")
+        if self.complete and (left := self._kept.unclaimed + self._kept.strange):
+            self._step.log(
+                f"{left} lines of before belong to no row of {self._request.source}; they are kept in {self._files.side_path}",
+                "warning",
+            )
