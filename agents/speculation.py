@@ -20,7 +20,7 @@ from agents.errors import StrettoError
 from agents.likely import MOST, Followers, chosen, guesses, guessing, normal
 from agents.models.discovery import targets
 from agents.offers import WINDOW, Ledger, Likely, Offer, Question, tokens_of_call
-from agents.requests import Chat, Message
+from agents.requests import Chat, Message, ModelRef
 from agents.runs import Run
 from agents.stream import EventStream
 from storage.errors import StoreError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from agents.models.cache import Answer
     from agents.models.service import Models
     from agents.offers import Origin, SpeculationFigures
-    from agents.requests import Lane, ModelRef
+    from agents.requests import Lane
     from agents.settings import Settings
     from storage.prompts import SentPrompts
 
@@ -99,19 +99,19 @@ class Speculation:
 
     def allows(self, model: ModelRef) -> bool:
         """Return whether questions to ``model`` are asked beforehand: it is on, and they cost nothing or may cost."""
-        return self.on and (self._paid or self._free(model.endpoint))
+        return self.on and (self._paid or self._free(model))
 
-    def _free(self, name: str) -> bool:
-        route = self._routes.get(name)
+    def _free(self, model: ModelRef) -> bool:
+        route = self._routes.get(model.endpoint)
         if route is not None:
-            return all(self._free(member.partition("/")[0]) for member in route.members)
-        target = self._targets.get(name)
+            parts = [member.partition("/") for member in route.members]
+            return all(self._free(ModelRef(endpoint, name or model.model)) for endpoint, _, name in parts)
+        target, quote = self._targets.get(model.endpoint), self._models.listing.price(model)
         if target is None:
             return False
-        price = target.endpoint.price
-        if price is not None:
-            return not price.input and not price.output
-        # Whoever wants a key over the network also sends bills, whether or not the configuration has a price.
+        if quote is not None:
+            return not quote.price.input and not quote.price.output
+        # Whoever wants a key over the network also sends bills, whether or not the price is known.
         return target.key_name is None or is_loopback(target.base_url)
 
     # What happens in a conversation
