@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from agents.requests import Chat, ModelCall
+from agents.requests import Chat, ModelCall, Priority
 
 if TYPE_CHECKING:
     from agents.conversations import Conversations
@@ -22,7 +22,7 @@ async def chat(run: Run, models: Models, conversations: Conversations) -> None:
     steps = queue_lanes(run, request.lanes)
     async with asyncio.TaskGroup() as group:
         for step, lane in steps:
-            group.create_task(_answer(step, lane, models, conversations, use_cache=request.use_cache), name=step.id)
+            group.create_task(_answer(step, lane, models, conversations, request), name=step.id)
 
 
 def queue_lanes(run: Run, lanes: tuple[Lane, ...]) -> list[tuple[Step, Lane]]:
@@ -30,11 +30,19 @@ def queue_lanes(run: Run, lanes: tuple[Lane, ...]) -> list[tuple[Step, Lane]]:
     return [(run.step("model", lane.label or lane.model.model, lane=str(lane.model)), lane) for lane in lanes]
 
 
-async def _answer(step: Step, lane: Lane, models: Models, conversations: Conversations, *, use_cache: bool) -> None:
+async def _answer(step: Step, lane: Lane, models: Models, conversations: Conversations, request: Chat) -> None:
     # Whatever it is, a bug too, it must not cost the other lanes their answers; the step has told it.
     with suppress(Exception), step:
         try:
             messages = await conversations.messages(lane)
-            await models.call(step, ModelCall(model=lane.model, messages=messages, use_cache=use_cache))
+            call = ModelCall(
+                model=lane.model,
+                messages=messages,
+                use_cache=request.use_cache,
+                refresh=request.refresh,
+                similar=request.priority is Priority.INTERACTIVE and not lane.label,  # a label: one of a sweep
+                priority=request.priority,
+            )
+            await models.call(step, call)
         finally:
             conversations.remember(step, lane)
