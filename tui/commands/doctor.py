@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import stat
 import sys
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -94,13 +95,11 @@ def check_python() -> Check:
 def check_sqlite(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> list[Check]:
     """Say whether SQLite has full-text search and is free of the fault in its write-ahead log."""
     words = f"SQLite {'.'.join(map(str, version))}"
-    with sqlite3.connect(":memory:") as probe:
+    with closing(sqlite3.connect(":memory:")) as probe:
         try:
             probe.execute("CREATE VIRTUAL TABLE probe USING fts5(text)")
         except sqlite3.OperationalError:
             return [Check("fail", "SQLite", f"{words} has no full-text search (FTS5); use a Python whose SQLite has it")]
-        finally:
-            probe.rollback()
     if version >= _WAL_FIXED[-1] or any(version[:2] == fixed[:2] and version >= fixed for fixed in _WAL_FIXED):
         return [Check("ok", "SQLite", words)]
     fault = "two stretto at once work, but before 3.51.3 a write of both at the same instant can, very rarely, damage the database"
