@@ -21,7 +21,7 @@ SLICE: Final = 64
 OVERHEAD: Final = 256
 """Bytes an answer takes besides its body; the schema's triggers count the same."""
 QUESTIONS: Final = 20_000
-"""How many questions are kept for the search by meaning; the newest."""
+"""How many questions are kept to be found in other words; the newest."""
 
 _PUT = (
     "INSERT INTO responses (key, stored, expires, used, body) VALUES (?1, ?2, ?3, ?2, ?4) ON CONFLICT (key) DO UPDATE SET"
@@ -126,17 +126,24 @@ class ResponseCache:
             removed, after = removed + len(page), page[-1][0]
         return removed
 
-    async def add_question(self, key: str, circle: bytes, text: str, vector: bytes) -> None:
-        """Keep the question that the answer under ``key`` was made for; nothing when that answer is gone."""
+    async def add_question(self, key: str, words: bytes, text: str) -> None:
+        """Keep the question that the answer under ``key`` was made for; nothing when that answer is gone.
+
+        ``words`` is what questions have in common that may stand for one another. The newest ones are kept.
+        """
 
         def work(raw: sqlite3.Connection) -> None:
-            held = "SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM responses WHERE key = ?1)"
-            row = (key, circle, text, vector)
-            added = raw.execute(f"INSERT OR REPLACE INTO questions (key, circle, text, vector) {held}", row)
+            insert = "INSERT OR REPLACE INTO questions (key, words, text) SELECT key, ?, ? FROM responses WHERE key = ?"
+            added = raw.execute(insert, (words, text, key))
             if added.rowcount > 0 and added.lastrowid is not None:
                 raw.execute("DELETE FROM questions WHERE number <= ?", (added.lastrowid - QUESTIONS,))
 
         await self._store.write(work)
+
+    async def questions(self, words: bytes, limit: int) -> list[tuple[str, str]]:
+        """Return the key and the text of the newest questions with these words."""
+        newest = "SELECT key, text FROM questions WHERE words = ? ORDER BY number DESC LIMIT ?"
+        return await self._store.read(lambda raw: raw.execute(newest, (words, limit)).fetchall())
 
 
 def note(raw: sqlite3.Connection, lookups: Lookups) -> None:

@@ -163,7 +163,8 @@ class AnswerCache:
         except Exception as error:  # noqa: BLE001  # whatever the disk does, the model can still be asked
             warn(f"the answer cache could not be read, so the model is asked: {error}")
             return None
-        self._lookups.used[key] = now
+        if len(self._lookups.used) < 16 * _NOTED:
+            self._lookups.used[key] = now
         return Answer(text=kept.text, finish=kept.finish, usage=kept.usage, cached=True)
 
     def resembled(self) -> None:

@@ -1,13 +1,13 @@
-"""Answers that were made for a similar question: found by vectors made in a worker process, and vetoed by words.
+"""Answers that were made for a similar question: the words that tell it apart must agree, then its vector decides how alike it is.
 
 Only calls that are equal in everything but a short last question are compared, and what is given is always labelled. Off unless
-the settings name a likeness.
+the settings name a likeness. Vectors are made in a worker process, and only when there is something to compare.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
@@ -15,7 +15,7 @@ import msgspec
 
 from agents.errors import StrettoError
 from agents.models.cache import Answer, circle
-from agents.models.vetoes import veto
+from agents.models.wording import telling
 from storage.errors import StoreError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from agents.models.cache import AnswerCache
     from agents.requests import ModelCall
     from agents.retrieval.pool import WorkerPool
-    from agents.retrieval.protocol import Resembling
     from storage.cache import ResponseCache
 
 LONGEST: Final = 500
@@ -34,12 +33,10 @@ _SECONDS: Final = 2.0
 """Longest wait for the worker; then the model is asked as if nothing similar were kept."""
 _STARTING: Final = 30.0
 """Seconds the worker has to start, in which questions wait for it no longer than for an answer."""
-_VECTORS: Final = 1024
-"""Vectors of questions under way, kept for when their answers come."""
 
 
 class SimilarAnswers:
-    """An async context manager; leaving it ends the worker process, which :meth:`warm` or the first question starts."""
+    """An async context manager; leaving it ends the worker process, which :meth:`warm` or the first comparison starts."""
 
     def __init__(self, cache: AnswerCache, store: ResponseCache, least: float) -> None:
         """``least`` is the cosine from which on a question may have another's answer."""
@@ -47,7 +44,6 @@ class SimilarAnswers:
         self._store = store
         self._least = least
         self._pool: WorkerPool | None = None
-        self._vectors: OrderedDict[tuple[bytes, str], bytes] = OrderedDict()
         self._group = asyncio.TaskGroup()
         self._starting: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -70,68 +66,58 @@ class SimilarAnswers:
 
     async def _start(self) -> None:
         with suppress(StrettoError, OSError):
-            await self._send(b"", "a question", _STARTING)
+            await self._send("a question", ["another one"], _STARTING)
             self._ready.set()
 
     async def find(self, where: str, call: ModelCall) -> Answer | None:
-        """Return the answer kept for the most similar question that nothing speaks against, labelled; ``None`` without one.
+        """Return the answer kept for the most similar question with the same telling words, labelled; ``None`` without one.
 
         ``where`` is the endpoint's address as for :func:`~agents.models.cache.identity`. Never raises and never takes long.
         """
         question = _question(call)
-        if question is None:
+        words = None if question is None else _words(where, call, question)
+        if question is None or words is None:
             return None
-        group = circle(where, call)
-        found = await self._ask(group, question)
-        if found is None:
+        try:
+            known = await self._store.questions(words, _CANDIDATES)
+        except (StoreError, OSError):
             return None
-        self._vectors[group, question] = found.vector
-        if len(self._vectors) > _VECTORS:
-            self._vectors.popitem(last=False)
-        for key, other, cosine in found.questions:
-            if cosine < self._least or veto(question, other) is not None:
-                continue
-            answer = await self._cache.find(key, lambda _: None)
+        cosines = await self._compare(question, [text for _, text in known]) if known else []
+        for cosine, (key, text) in sorted(zip(cosines, known, strict=False), reverse=True):
+            answer = await self._cache.find(key, lambda _: None) if cosine >= self._least else None
             if answer is not None:
                 self._cache.resembled()
-                return msgspec.structs.replace(answer, similar=round(cosine, 4), similar_to=other)
+                return msgspec.structs.replace(answer, similar=round(cosine, 4), similar_to=text)
         return None
 
     async def add(self, where: str, call: ModelCall, key: str) -> None:
         """Let the answer that is kept under ``key`` be found by its question from now on."""
         question = _question(call)
-        if question is None:
-            return
-        group = circle(where, call)
-        vector = self._vectors.pop((group, question), None)
-        if vector is None:
-            found = await self._ask(group, question)
-            vector = b"" if found is None else found.vector
-        if vector:
+        words = None if question is None else _words(where, call, question)
+        if question is not None and words is not None:
             with suppress(StoreError, OSError):
-                await self._store.add_question(key, group, question, vector)
+                await self._store.add_question(key, words, question)
 
-    async def _ask(self, group: bytes, question: str) -> Resembling | None:
+    async def _compare(self, question: str, others: list[str]) -> list[float]:
         self.warm()
         try:
             async with asyncio.timeout(_SECONDS):
                 await self._ready.wait()
-                return await self._send(group, question, _SECONDS)
+            return await self._send(question, others, _SECONDS)
         except TimeoutError:
-            pass
+            return []
         except (StrettoError, OSError):
             self._ready.clear()
-        return None
+            return []
 
-    async def _send(self, group: bytes, question: str, seconds: float) -> Resembling | None:
+    async def _send(self, question: str, others: list[str], seconds: float) -> list[float]:
         from agents.retrieval.pool import WorkerPool
-        from agents.retrieval.protocol import Alike, Resembling
+        from agents.retrieval.protocol import Alike, Cosines
 
         if self._pool is None:
             self._pool = WorkerPool(1)
-        request = Alike(str(self._store.path), group, question, self._least, _CANDIDATES)
-        reply = await self._pool.ask(request, timeout=seconds)
-        return reply if isinstance(reply, Resembling) else None
+        reply = await self._pool.ask(Alike(question, others), timeout=seconds)
+        return reply.cosines if isinstance(reply, Cosines) else []
 
 
 def _question(call: ModelCall) -> str | None:
@@ -143,3 +129,9 @@ def _question(call: ModelCall) -> str | None:
         return None
     question = messages[-1].content.strip()
     return question if 0 < len(question) <= LONGEST else None
+
+
+def _words(where: str, call: ModelCall, question: str) -> bytes | None:
+    """Return what questions share that may stand for one another; ``None`` for one that has no telling words."""
+    words = telling(question)
+    return hashlib.sha256(b"\0".join([circle(where, call), *(word.encode() for word in words)])).digest()[:16] if words else None

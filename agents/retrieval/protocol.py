@@ -5,6 +5,8 @@ Nothing but data crosses: a worker that was taken over by a hostile document can
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from agents.events import Hit  # noqa: TC001  # msgspec reads it at run time
@@ -88,17 +90,23 @@ class Digest(msgspec.Struct, frozen=True, tag=True):
 
 
 class Alike(msgspec.Struct, frozen=True, tag=True):
-    """Find the earlier questions of one circle that are most like a question; answered by :class:`Resembling`."""
+    """Compare a question with others by its static vector; answered by :class:`Cosines`."""
 
-    database: str
-    circle: bytes
     question: str
-    least: float
-    """Cosine."""
-    limit: int
+    others: list[str]
 
 
-Request = Prepare | Walk | Read | ReadBytes | Nearest | Scan | Digest | Alike
+class Shorten(msgspec.Struct, frozen=True, tag=True):
+    """Leave out of texts what says least about a question; answered by :class:`Shortened`."""
+
+    texts: tuple[str, ...]
+    question: str
+    mode: Literal["extract", "terse", "llmlingua"]
+    keep: float
+    """The share of the tokens of prose that stays."""
+
+
+Request = Prepare | Walk | Read | ReadBytes | Nearest | Scan | Digest | Alike | Shorten
 
 
 class Listing(msgspec.Struct, frozen=True, tag=True):
@@ -168,13 +176,16 @@ class Digested(msgspec.Struct, frozen=True, tag=True):
     characters: int
 
 
-class Resembling(msgspec.Struct, frozen=True, tag=True):
-    """Earlier questions, most alike first, each with its answer's key and the cosine; and the question's own vector."""
+class Cosines(msgspec.Struct, frozen=True, tag=True):
+    """How alike the others are, in their order."""
 
-    questions: list[tuple[str, str, float]]
-    """Key, text, cosine."""
-    vector: bytes
-    """Float16; empty for a question without words, which is like none."""
+    cosines: list[float]
+
+
+class Shortened(msgspec.Struct, frozen=True, tag=True):
+    """The texts, in order."""
+
+    texts: tuple[str, ...]
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
@@ -187,7 +198,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     """Nothing more follows for this request."""
 
 
-Reply = Listing | Parsed | Same | Unread | Neighbours | Scanned | Digested | Resembling | Failed | Done
+Reply = Listing | Parsed | Same | Unread | Neighbours | Scanned | Digested | Cosines | Shortened | Failed | Done
 
 
 def frame(message: Request | Reply) -> bytes:

@@ -17,13 +17,13 @@ from typing import BinaryIO
 import msgspec
 
 from agents.errors import InputError
-from agents.retrieval.alike import alike
 from agents.retrieval.chunks import Chunk, cut
 from agents.retrieval.documents import parse
 from agents.retrieval.nearest import nearest
 from agents.retrieval.protocol import (
     HEADER,
     Alike,
+    Cosines,
     Cutting,
     Digest,
     Digested,
@@ -39,11 +39,14 @@ from agents.retrieval.protocol import (
     Request,
     Same,
     Scan,
+    Shorten,
+    Shortened,
     Unread,
     Walk,
     frame,
 )
 from agents.retrieval.scan import digest, scan
+from agents.retrieval.shorten import shorten
 from agents.retrieval.walk import FileFound, walk
 from agents.tools.files import Contents, locate, read_regular, shown
 
@@ -71,7 +74,9 @@ def serve(request: Request, send: Send) -> None:
         case Digest():
             send(_digest(request))
         case Alike():
-            send(alike(request))
+            send(_alike(request))
+        case Shorten():
+            send(Shortened(tuple(shorten(request))))
 
 
 def _prepare() -> None:
@@ -136,6 +141,13 @@ def _vectors(chunks: list[Chunk]) -> bytes:
     from agents.retrieval.static_vectors import static_vectors
 
     return static_vectors().embed([f"{chunk.title} {chunk.text}" for chunk in chunks]).astype(np.float16).tobytes()
+
+
+def _alike(request: Alike) -> Cosines:
+    from agents.retrieval.static_vectors import static_vectors
+
+    rows = static_vectors().embed([request.question, *request.others])
+    return Cosines([min(float(cosine), 1.0) for cosine in rows[1:] @ rows[0]])
 
 
 def _digest(request: Digest) -> Digested | Unread:

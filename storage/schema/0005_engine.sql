@@ -44,15 +44,16 @@ CREATE TRIGGER responses_update AFTER UPDATE OF body ON responses BEGIN
     UPDATE cache_totals SET bytes = bytes + length(new.body) - length(old.body);
 END;
 
--- For the search by meaning. `circle` is a hash of everything of the call but the question; the vector is float16, little endian.
--- Numbers are never given twice, so that an index in memory knows what it has not seen yet.
+-- What answers were asked for, to be found by a question that says the same in other words. `words` is a hash of those that tell it
+-- apart and of everything of the call but the question.
 CREATE TABLE questions (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL UNIQUE,
-    circle BLOB NOT NULL,
-    text TEXT NOT NULL,
-    vector BLOB NOT NULL
+    words BLOB NOT NULL,
+    text TEXT NOT NULL
 );
+
+CREATE INDEX questions_words ON questions (words);
 
 CREATE TRIGGER responses_delete AFTER DELETE ON responses BEGIN
     UPDATE cache_totals SET entries = entries - 1, bytes = bytes - length(old.body) - 256;

@@ -106,8 +106,8 @@ async def test_clearing_takes_all_or_only_what_was_stored_before_and_its_questio
         cache = ResponseCache(store)
         for number in range(SLICE * 2 + 5):
             await store.write(lambda raw, number=number: put(raw, str(number), b"x", now=float(number)))  # type: ignore[misc]
-        await cache.add_question("3", b"c", "three?", b"v")
-        await cache.add_question("nowhere", b"c", "of no answer", b"v")
+        await cache.add_question("3", b"c", "three?")
+        await cache.add_question("nowhere", b"c", "of no answer")
         assert await cache.clear(before=4.0) == 4
         assert (await cache.totals()).entries == SLICE * 2 + 1
         assert await store.read(lambda raw: raw.execute("SELECT count(*) FROM questions").fetchone()) == (0,)
@@ -122,15 +122,17 @@ async def test_the_newest_questions_are_kept_and_no_number_is_given_twice(tmp_pa
         cache = ResponseCache(store)
         for key in "ab":
             await cache.put(key, b"x", now=0.0, ttl=10.0)
-            await cache.add_question(key, b"c", key, b"v")
-        await cache.add_question("a", b"c", "again", b"v")
+            await cache.add_question(key, b"c", key)
+        await cache.add_question("a", b"c", "again")
         assert await store.read(lambda raw: raw.execute("SELECT number, text FROM questions").fetchall()) == [
             (2, "b"),
             (3, "again"),
         ]
         await store.write(lambda raw: raw.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'questions'", (QUESTIONS + 1,)))
-        await cache.add_question("b", b"c", "newest", b"v")
+        await cache.add_question("b", b"c", "newest")
         assert await store.read(lambda raw: raw.execute("SELECT text FROM questions").fetchall()) == [("again",), ("newest",)]
+        assert await cache.questions(b"c", 8) == [("b", "newest"), ("a", "again")]
+        assert await cache.questions(b"other", 8) == []
 
 
 def test_answers_kept_by_an_earlier_version_are_kept_on() -> None:
