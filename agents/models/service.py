@@ -116,6 +116,8 @@ class Models:
         finally:
             if self._similar is not None:
                 await self._similar.__aexit__(None, None, None)
+            if self._cache is not None:
+                await self._cache.settle(closing=True)
             for gate in self._gates.values():
                 await gate.close()
 
@@ -166,8 +168,8 @@ class Models:
             kept = None if call.refresh else await self._kept(cache, flight, key, where)
             if kept is not None:
                 flight.land(kept)
-                if kept.speculated and cache is not None:
-                    await cache.put(key, kept)
+                if cache is not None:
+                    await (cache.put(key, kept) if kept.speculated else cache.settle())
                 return
             reply = await attempts.run()
         except CallError as error:
