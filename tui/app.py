@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from agents.workspace import Workspace
     from tui.widgets.key_line import KeyLine
     from tui.widgets.leader_menu import LeaderMenu
+    from tui.widgets.next_line import NextLine
     from tui.widgets.prompt_area import PromptArea
     from tui.widgets.view_tabs import ViewTabs
 
@@ -176,6 +177,10 @@ class StrettoApp(ThemedApp, inherit_bindings=False):
         """Send what was typed to the view on screen."""
         back = event.back or Prompt("")
         self.prompting.send(self.dashboard.view, back._replace(text=event.text))
+
+    def on_next_line_picked(self, event: NextLine.Picked) -> None:
+        """Send the likely question that was clicked on."""
+        self.dashboard.compare.act_pick(event.number)
 
     def on_view_tabs_clicked(self, event: ViewTabs.Clicked) -> None:
         """Go to the view whose tab was clicked on."""

@@ -12,13 +12,13 @@ from textual.app import SuspendNotSupported
 
 from agents.errors import InputError, StrettoError
 from storage.errors import StoreError
+from tui.prompts import Prompt
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
     from agents.requests import Attachment
     from agents.templates import Template
     from tui.app import StrettoApp
-    from tui.prompts import Prompt
     from tui.screens.template import Filling
     from tui.views.view import View
 
@@ -199,6 +199,12 @@ class Prompting:
             return
         area.earlier.add(prompt.text)
         self.send(self._app.dashboard.view, prompt, filling.given)
+
+    def pick(self, text: str) -> None:
+        """Send a question that was offered, as if it were typed."""
+        area = self._app.dashboard.prompt
+        area.earlier.add(text)
+        self.send(self._app.dashboard.view, Prompt(text))
 
     def show_queue(self) -> None:
         """Show what waits, to change and to drop."""

@@ -9,6 +9,7 @@ import msgspec
 
 from agents.events import RunEnded, Saved, StepEnded, StepEvent, StepQueued
 from agents.requests import Chat, Lane, Message, Race
+from tui.prompts import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from agents.events import AnyEvent
     from agents.requests import ModelRef, Params
     from agents.runs import Run
-    from tui.prompts import Prompt
     from tui.widgets.compare_pane import ComparePane
 
 
@@ -28,6 +28,11 @@ def lane(pane: ComparePane, prompt: Prompt) -> Lane:
         system=pane.system if prompt.system is None else prompt.system,
         after=pane.after(prompt),
     )
+
+
+def onward(pane: ComparePane) -> Lane:
+    """Return what the pane's next turn would be sent with, less its message: a plain prompt that brings nothing of its own."""
+    return Lane(model=pane.model, messages=(), system=pane.system, after=pane.after(Prompt("")))
 
 
 def asked(pane: ComparePane, prompt: Prompt) -> ModelRef:

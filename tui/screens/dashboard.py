@@ -53,6 +53,8 @@ class Dashboard(Screen[None]):
         self.prompt = self.bar.prompt
         self.leader = LeaderMenu()
         self._queue_key = keymap.after_leader(keymap["prompt.queue"])
+        pick = keymap["next.first"]
+        self._pick_key = next(iter(pick.shown_keys), "") or keymap.after_leader(pick)
         self._tabs = ViewTabs()
         self._keys = KeyLine()
 
@@ -108,6 +110,7 @@ class Dashboard(Screen[None]):
         """Draw what changed since the last frame."""
         self.view.flush(now)
         self.bar.waiting.show(self.view.queue, self._queue_key, self.view.whom)
+        self.bar.likely.show(self.view.likely(), self._pick_key, blank=bool(self.prompt.text))
 
     def _hint(self) -> None:
         mark, placeholder = self.view.hint()

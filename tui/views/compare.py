@@ -14,7 +14,7 @@ from tui.compare.limits import MARKS
 from tui.compare.queue import drop_pane, take_due
 from tui.prompts import Prompt
 from tui.safe import safe_line
-from tui.views.rounds import RoundsView
+from tui.views.foresight import ForesightView
 from tui.widgets.slider import step
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _AT_ONCE = 4
 """Panes drawn at once at most: a whole grid would hold up the loop for longer than a key press should wait."""
 
 
-class CompareView(RoundsView):
+class CompareView(ForesightView):
     """Sends prompts to the panes, each in its own time, and shows what comes."""
 
     title: ClassVar[str] = "Compare"
@@ -117,7 +117,9 @@ class CompareView(RoundsView):
 
     def _start(self, prompt: Prompt, panes: list[ComparePane]) -> None:
         cache = self.workspace.settings.defaults.cache
-        run = self.feed.submit(request(prompt, panes, use_cache=cache, session=self._session), self)
+        wanted = request(prompt, panes, use_cache=cache, session=self._session)
+        self.foresee(wanted)
+        run = self.feed.submit(wanted, self)
         self.follow(run, panes, prompt)
 
     def follow(self, run: Run, panes: Sequence[ComparePane], prompt: Prompt) -> None:
@@ -129,6 +131,7 @@ class CompareView(RoundsView):
         error = self._lanes.handle(event)
         if isinstance(event, Won):
             self.won(event)
+        self.foretell(event)
         if error is not None:
             self.notify(safe_line(error, 300), severity="error", timeout=10, markup=False)
         if Lanes.frees(event) and self.queue and not self._due:
@@ -138,6 +141,7 @@ class CompareView(RoundsView):
 
     def flush(self, now: float) -> None:
         """Draw some of the panes that changed: half of them, or four where there are more than eight."""
+        self.tell_foresight()
         self.grid.empty.flush()
         shown = self.grid.shown
         parts = max(-(-len(shown) // _AT_ONCE), 2)
@@ -180,6 +184,7 @@ class CompareView(RoundsView):
         self._lanes.forget()
         self._session = new_run_id()
         self._edited.clear()
+        self.unforeseen()
         for pane in self.answers:
             pane.clear()
         self.hinted()

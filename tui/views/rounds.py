@@ -141,9 +141,9 @@ class RoundsView(PanesView):
             return
         from tui.rounds.sweeping import SweepScreen
 
-        text = self.typed() or (marked.turns[-1].prompt.text if marked.turns else "")
+        text = self.draft() or (marked.turns[-1].prompt.text if marked.turns else "")
         self.app.push_screen(SweepScreen(self, self._memory, text, marked.model, self._judges()))
 
-    def typed(self) -> str:
+    def draft(self) -> str:
         """Return what stands in the prompt line."""
         return cast("StrettoApp", self.app).dashboard.prompt.value.strip()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from agents.events import AnyEvent
+    from agents.offers import Likely
     from agents.requests import ModelRef
     from agents.workspace import Workspace
     from tui.feed import Feed
@@ -69,6 +70,10 @@ class View(Container):
 
     def entered(self) -> None:
         """Get ready for what is likely to be asked, now that the view is on screen."""
+
+    def likely(self) -> Sequence[Likely]:
+        """Return what a person is likely to ask next, as far as anybody guessed it."""
+        return ()
 
     def asked(self) -> Sequence[ModelRef]:
         """Return the models that the next prompt would go to, as far as that is known."""

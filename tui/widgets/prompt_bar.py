@@ -13,6 +13,7 @@ from textual.widgets import Static
 from agents.tokens import estimate_tokens, tokens_of
 from tui.safe import safe_content, safe_line
 from tui.widgets.file_picker import FilePicker
+from tui.widgets.next_line import NextLine
 from tui.widgets.prompt_area import PromptArea
 from tui.widgets.queue_strip import QueueStrip
 
@@ -98,6 +99,7 @@ class PromptBar(Vertical):
         self.prompt = PromptArea(placeholder=placeholder)
         self.files = FilePicker(self.prompt)
         self.waiting = QueueStrip()
+        self.likely = NextLine()
         self._whom = whom
         self._typed = typed
         self._companions = Static(id="companions", markup=False)
@@ -117,6 +119,7 @@ class PromptBar(Vertical):
     def compose(self) -> ComposeResult:
         """Lay out from top to bottom; the files lie over what is above."""
         yield self.waiting
+        yield self.likely
         with Horizontal(id="prompt"):
             yield Static("›", id="mark", markup=False)
             yield self.prompt
