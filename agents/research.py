@@ -179,7 +179,7 @@ class _Research:
         with self._run.step("model", f"summarise {found.title}", parent=parent, lane=str(self._request.model)) as step:
             await self._models.call(step, self._call(model, messages))
         # A summary that a person stopped early is still a summary.
-        summary = str(step.text).strip()
+        summary = step.text.slice(step.offset).strip()
         if not summary:
             raise InputError("it was not summarised" if step.outcome == "cancelled" else "the model had nothing to say about it")
         return summary

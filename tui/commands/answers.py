@@ -24,6 +24,10 @@ class _Lane:
         self.state = "waiting"
         self.waiting: list[str] = []
         self.length = 0
+        self.offset = 0
+        """Characters of the step's text before its latest attempt's."""
+        self.printed = False
+        """Whether text of the latest attempt is printed."""
         self.last = ""
         self.headed = False
         self.end: StepEnded | None = None
@@ -53,10 +57,14 @@ class Answers:
         if lane is None or lane.step is None:
             return
         match event:
-            case StepStarted():
+            case StepStarted(offset=offset):
                 lane.state = "waiting for the first token"
-            case Log(message=message):
+                if offset > lane.offset:
+                    await self._again(lane, offset)
+            case Log(message=message, keep=keep):
                 lane.state = message
+                if keep and self._printing:
+                    self._terminal.note(f"{lane.name}: {message}")
             case Retried(reason=reason, delay=delay):
                 lane.state = f"{reason}; trying again in {delay:.0f} s"
             case Text(text=text):
@@ -65,6 +73,14 @@ class Answers:
             case StepEnded():
                 lane.end = event
         await self._advance()
+
+    async def _again(self, lane: _Lane, offset: int) -> None:
+        """Begin a lane's answer anew: what was printed of it stays, and a line says that it was cut."""
+        if lane.printed:
+            await self._terminal.write("\n" if lane.last.endswith("\n") else "\n\n")
+            self._terminal.complain(f"{lane.name}: the answer was cut; it follows anew, from its beginning")
+            lane.last = "\n"
+        lane.waiting, lane.length, lane.offset, lane.printed = [], 0, offset, False
 
     async def _advance(self) -> None:
         while self._current < len(self._lanes):
@@ -79,6 +95,7 @@ class Answers:
 
     async def _print(self, lane: _Lane) -> None:
         text, lane.waiting = "".join(lane.waiting), []
+        lane.printed = lane.printed or bool(text)
         if len(self._lanes) > 1 and not lane.headed:
             lane.headed = True
             gap = "\n" if self._current else ""

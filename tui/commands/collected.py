@@ -21,9 +21,22 @@ class CollectedAnswer:
     def __init__(self, name: str) -> None:
         self.name = name
         self.step: str | None = None
-        self.text = ""
-        """The text of the latest attempt."""
         self.end: StepEnded | None = None
+        self._whole = ""
+        self._offset = 0
+
+    def begin(self, offset: int) -> None:
+        """Take note that an attempt begins, whose text follows ``offset``; what is before it was cut."""
+        self._offset = offset
+
+    def add(self, text: str) -> None:
+        """Take a piece of the text."""
+        self._whole += text
+
+    @property
+    def text(self) -> str:
+        """The text of the latest attempt, and of those it went on from."""
+        return self._whole[self._offset :]
 
     @property
     def failure(self) -> str | None:
@@ -65,10 +78,10 @@ class Collected:
         if answer is None:
             return
         match event:
-            case StepStarted():
-                answer.text = ""
+            case StepStarted(offset=offset):
+                answer.begin(offset)
             case Text(text=text):
-                answer.text += text
+                answer.add(text)
             case StepEnded():
                 answer.end = event
         ended = sum(answer.end is not None for answer in self.answers)

@@ -119,10 +119,7 @@ class ComparePane(AnswerPane):
         match event:
             case StepQueued(step=step) if turn is not None and self.run is not None:
                 turn.follow(step, self.run.steps[step].text)
-            case StepStarted(attempt=attempt, offset=offset) if turn is not None:
-                if offset > turn.offset:
-                    self.remark(f"Attempt {attempt}:")
-                    self.begin("answer")
+            case StepStarted(offset=offset) if turn is not None:
                 turn.offset = offset
             case _:
                 pass
