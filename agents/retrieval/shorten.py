@@ -31,7 +31,7 @@ _PROSE: Final = 0.72
 """The share of a paragraph's characters that are letters or spaces, from which on it may be prose."""
 
 _FENCE = re.compile(r"\s{0,3}(```+|~~~+)")
-_END = re.compile("[.!?…]+[\"'”\u2019»)\\]]*\\s+|[。\uff01\uff1f]+\\s*|\\n(?=\\s*(?:[-*•+]|\\d{1,3}[.)])\\s)")
+_END = re.compile("(?<![.!?…])[.!?…]+[\"'”\u2019»)\\]]*\\s+|[。\uff01\uff1f]+\\s*|\\n(?=[ \\t]*(?:[-*•+]|\\d{1,3}[.)])\\s)")
 _CODE = re.compile(
     r"\s*(?:[@{}<]|#include|//|/\*|\+\+\+ |--- |@@ |\$ |>>> |(?:import|from) [\w.]+(?: import .*)?$|"
     r"(?:def|class|func|fn|var|let|const|return|if|for|while|SELECT|INSERT|CREATE)\b.*[:;({)]\s*$)|.*[;{}]\s*$"
