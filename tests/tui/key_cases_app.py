@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from textual.command import CommandPalette
 
 from tests.tui.key_desk import CASES, Desk, at_the_end, at_the_start, case, in_the_pane
-from tests.tui.still import over
+from tests.tui.still import offered, over
 from tui.rounds.differences import DifferencesScreen
 from tui.rounds.judging import JudgeScreen
 from tui.rounds.merging import MergeScreen
@@ -243,6 +243,26 @@ async def again(desk: Desk) -> Effect:
     turns = desk.panes[0].turns
     before = turns[1].step
     return lambda: len(turns) == 2 and turns[1].step not in {before, None}
+
+
+def picking(row: str, number: int) -> None:
+    async def found(desk: Desk) -> Effect:
+        offered(desk.at, "Why is that?", "Who said so?", "And then?")
+        await desk.at.until(lambda: desk.dashboard.bar.likely.display)
+        wanted = ("Why is that?", "Who said so?", "And then?")[number - 1]
+        return lambda: desk.panes[0].turns[-1].prompt.text == wanted
+
+    CASES[row] = found
+
+
+for number, name in enumerate(("next.first", "next.second", "next.third"), 1):
+    picking(name, number)
+
+
+@case("next.switch")
+async def foresight(desk: Desk) -> Effect:
+    before = desk.app.workspace.speculation.on
+    return lambda: desk.app.workspace.speculation.on != before
 
 
 async def in_the_log(desk: Desk) -> Effect:

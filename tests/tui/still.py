@@ -16,12 +16,14 @@ from agents.events import Hit, Place, Score, Usage
 from agents.gpu import GpuSnapshot
 from agents.lag import LagSnapshot
 from agents.metrics import MetricsSnapshot, Window
+from agents.offers import Offer, Question
 from agents.percentiles import Percentiles
 from agents.requests import Ask, Chat, Judge, Merge, Race, Research
 from agents.retrieval.ask import notes
 from tests.servers.paced import PacedServer
 from tests.tui.picture import picture, strips_of
 from tests.tui.stage import Stage, stage
+from tui.compare.lanes import onward
 from tui.widgets.stream_pane import StreamPane
 
 if TYPE_CHECKING:
@@ -312,6 +314,15 @@ async def answered(at: Stage, text: str = "Why do voices overlap?") -> None:
     panes = at.app.dashboard.compare.answers
     await at.until(lambda: all(len(pane.turns) > count for pane, count in zip(panes, turns, strict=True)))
     await over(at)
+
+
+def offered(at: Stage, *texts: str) -> None:
+    """Offer these as likely next questions in the marked pane; the first is answered already."""
+    ahead, marked = at.app.workspace.speculation, at.app.dashboard.compare.marked
+    assert marked is not None
+    offer = ahead._offer = Offer(onward(marked), ahead._clock(), use_cache=False)
+    offer.questions = [Question(text, "model") for text in texts]
+    offer.questions[0].state = "ready"
 
 
 async def over(at: Stage) -> None:
