@@ -52,6 +52,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     tokens_in: int = 0
     """Sum of the usage of calls not answered from the cache. A joined call's usage is counted once, with the call it joined."""
     tokens_out: int = 0
+    tokens_cached: int = 0
+    """Those of ``tokens_in`` that providers read from their own caches."""
+    tokens_cached_share: float | None = None
+    """``tokens_cached / tokens_in``."""
     tokens_estimated: bool = False
     """True when a server sent no usage and stream chunks were counted in its place."""
     hits: int = 0
@@ -59,7 +63,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     joined: int = 0
     """Calls that shared another one's upstream call (single flight)."""
     misses: int = 0
-    """Calls that asked the cache and went upstream; those of runs that turned the cache off are not counted."""
+    """Calls that asked the cache and went upstream; those of runs that turned the cache off, or asked anew, are not counted."""
     hit_rate: float | None = None
     """``(hits + joined) / (hits + joined + misses)``: the share of calls that cost no upstream call of their own."""
     errors: dict[str, int] = {}
@@ -109,6 +113,7 @@ class _Counts:
     calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    tokens_cached: int = 0
     estimated: int = 0
     hits: int = 0
     joined: int = 0
@@ -120,6 +125,7 @@ class _Counts:
         self.calls += other.calls
         self.tokens_in += other.tokens_in
         self.tokens_out += other.tokens_out
+        self.tokens_cached += other.tokens_cached
         self.estimated += other.estimated
         self.hits += other.hits
         self.joined += other.joined
@@ -136,6 +142,8 @@ class _Counts:
             calls_per_second=self.calls / span if any_call and span > 0 else None,
             tokens_in=self.tokens_in,
             tokens_out=self.tokens_out,
+            tokens_cached=self.tokens_cached,
+            tokens_cached_share=self.tokens_cached / self.tokens_in if self.tokens_in else None,
             tokens_estimated=self.estimated > 0,
             hits=self.hits,
             joined=self.joined,
@@ -161,6 +169,7 @@ class _LiveStep:
 
 class _Wants(msgspec.Struct):
     use_cache: bool = True
+    refresh: bool = False
 
 
 class Metrics:
@@ -241,6 +250,7 @@ class Metrics:
                 counts.misses = 1
         if usage is not None and not event.cached and not event.joined:
             counts.tokens_in, counts.tokens_out, counts.estimated = usage.input, usage.output, usage.estimated
+            counts.tokens_cached = min(usage.cached, usage.input)
             if not usage.estimated and usage.output and 0.5 <= step.chars / usage.output <= 12:  # beyond: tokens nobody was shown
                 chars, tokens = self._chars_per_token.get(step.lane, (0, 0))
                 self._chars_per_token[step.lane] = (chars + step.chars, tokens + usage.output)
@@ -324,6 +334,7 @@ class Metrics:
 def _asks_cache(request: str) -> bool:
     """Return whether the run that ``request`` describes looks its calls up in the cache."""
     try:
-        return msgspec.json.decode(request, type=_Wants).use_cache
+        wants = msgspec.json.decode(request, type=_Wants)
     except msgspec.MsgspecError:
         return True
+    return wants.use_cache and not wants.refresh

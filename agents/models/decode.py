@@ -59,6 +59,10 @@ class _Usage(msgspec.Struct, gc=False):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     prompt_tokens_details: _Details | None = None
+    prompt_cache_hit_tokens: int | None = None
+    """DeepSeek's name for what others call ``cached_tokens``."""
+    cache_read_input_tokens: int | None = None
+    """Anthropic's name."""
 
 
 class _Chunk(msgspec.Struct, gc=False):
@@ -176,7 +180,11 @@ class ChatReader:
         usage = chunk.usage
         if usage is not None:
             cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else None
-            self.usage = _usage(usage.prompt_tokens, usage.completion_tokens, cached or 0)
+            read = usage.cache_read_input_tokens or 0
+            # Anthropic counts apart what was read from its cache; then the whole is the sum.
+            apart = read if read > usage.prompt_tokens else 0
+            cached = cached or usage.prompt_cache_hit_tokens or read
+            self.usage = _usage(usage.prompt_tokens + apart, usage.completion_tokens, cached)
         if self._half and text:
             text = self._join(text)
         return self._count(text) if text else ""

@@ -111,10 +111,27 @@ async def test_the_hit_rate_counts_cached_and_joined_calls_against_all_that_aske
     session.stream.emit(RunStarted, run=uncached.id, kind="chat", title="t", wall=0.0, request=request_json(uncached.request))
     with uncached.step("model", "m") as step:
         step.start()
+    anew = session.run(Chat(lanes=(), refresh=True))
+    session.stream.emit(RunStarted, run=anew.id, kind="chat", title="t", wall=0.0, request=request_json(anew.request))
+    with anew.step("model", "m") as step:
+        step.start()
     with session.run().step("model", "never started"):
         pass
     window = session.read().session
     assert (window.hits, window.joined, window.misses, window.hit_rate) == (1, 1, 2, 0.5)
+
+
+async def test_the_share_of_tokens_a_provider_read_from_its_cache_leaves_out_what_was_never_sent(session: Session) -> None:
+    assert session.read().session.tokens_cached_share is None
+    for cached_here, usage in ((False, Usage(input=60, output=1, cached=30)), (True, Usage(input=60, cached=60))):
+        with session.run().step("model", "m") as step:
+            step.start()
+            step.finish(usage=usage, cached=cached_here)
+    with session.run().step("model", "m") as step:
+        step.start()
+        step.finish(usage=Usage(input=40, output=1))
+    window = session.read().session
+    assert (window.tokens_in, window.tokens_cached, window.tokens_cached_share) == (100, 30, 0.3)
 
 
 async def test_text_that_no_model_gave_is_not_counted_as_its_tokens(session: Session) -> None:

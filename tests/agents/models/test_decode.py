@@ -175,3 +175,22 @@ def test_a_finish_reason_in_a_server_s_own_words_is_other() -> None:
     reader = ChatReader()
     reader.feed(b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop Bearer sk-1 \\u001b]52;c;x"}]}\n\n')
     assert reader.finish == "other"
+
+
+@pytest.mark.parametrize(
+    ("fields", "given", "cached"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": 30}}, 40, 30),
+        ({"prompt_tokens_details": None, "prompt_cache_hit_tokens": 30, "prompt_cache_miss_tokens": 10}, 40, 30),
+        ({"prompt_tokens_details": {"cached_tokens": None}, "cache_read_input_tokens": 30}, 40, 30),
+        ({"cache_read_input_tokens": 300}, 340, 300),
+        ({}, 40, 0),
+    ],
+)
+def test_tokens_a_provider_read_from_its_cache_are_known_by_any_of_their_names(
+    fields: dict[str, object], given: int, cached: int
+) -> None:
+    usage = {"prompt_tokens": 40, "completion_tokens": 3, **fields}
+    reader = ChatReader()
+    reader.feed(b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n")
+    assert reader.usage == Usage(input=given, output=3, cached=cached)
