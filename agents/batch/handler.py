@@ -20,13 +20,17 @@ from agents.errors import InputError, StrettoError
 from agents.requests import Batch, ModelCall, Priority
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from agents.batch.output import Files
     from agents.batch.rows import Unit
     from agents.models.service import Models
+    from agents.requests import ModelRef
     from agents.runs import Run, Step
+    from agents.settings import Settings
 
 _MOST = 256
-"""Calls in flight at once where neither a person nor an endpoint's fixed cap says how many."""
+"""Calls in flight at once where neither a person nor a fixed cap says how many; the doors hold back what is too much."""
 
 
 async def batch(run: Run, models: Models) -> None:
@@ -53,6 +57,15 @@ async def batch(run: Run, models: Models) -> None:
         if run.draining.is_set() and not work.complete:
             run.cancel()
             await asyncio.sleep(0)
+
+
+def endpoints_of(models: Iterable[ModelRef], settings: Settings) -> set[str]:
+    """Return the endpoints that calls to ``models`` may go to; a route's are its members."""
+    found: set[str] = set()
+    for ref in models:
+        route = settings.routes.get(ref.endpoint)
+        found |= {ref.endpoint} if route is None else {member.partition("/")[0] for member in route.members}
+    return found
 
 
 class _Work:
@@ -95,18 +108,14 @@ class _Work:
         self._plan()
 
     def _window(self) -> int:
-        """Return how many calls may be in flight at once."""
+        """Return how many calls may be in flight at once: as many as the doors take, so that none of the batch waits before one."""
         if self._request.jobs is not None:
             return self._request.jobs
-        settings = self._models.settings
-        caps = {load.endpoint: load.cap for load in self._models.load()}
-        window = 0
-        for name in {ref.endpoint for ref in self._request.models}:
-            endpoint = settings.endpoints.get(name)
-            if name not in caps or (endpoint is not None and endpoint.concurrency == "adaptive"):
-                return _MOST
-            window += caps[name]
-        return window
+        doors = self._models.figures().doors
+        behind = [doors[name] for name in endpoints_of(self._request.models, self._models.settings) if name in doors]
+        if not behind or any(door.adaptive for door in behind):
+            return _MOST
+        return sum(door.cap for door in behind)
 
     async def _work(self) -> None:
         while (unit := await self._intake.next()) is not None:

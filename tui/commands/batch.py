@@ -122,6 +122,8 @@ def _existing(place: str, parser: arguments.CommandParser) -> str:
 
 async def _batch(session: Session, args: argparse.Namespace) -> int:
     request = await _request(session, args)
+    if request.jobs is not None:
+        _widen(session, request, request.jobs)
     terminal = session.terminal
     progress = Progress()
 
@@ -145,6 +147,22 @@ async def _batch(session: Session, args: argparse.Namespace) -> int:
         end = await session.follow(request, show, json=args.json, text=args.json)
         watcher.cancel()
     return _conclude(session, args, progress, end)
+
+
+def _widen(session: Session, request: Batch, jobs: int) -> None:
+    """Let ``jobs`` calls through at once where the configuration has fewer: a flag is the later word.
+
+    An adaptive cap goes on finding its own way, and the embedded model has no more places than it was started with.
+    """
+    from agents.batch.handler import endpoints_of
+
+    models = session.workspace.models
+    doors = models.figures().doors
+    for name in endpoints_of(request.models, session.settings):
+        endpoint = session.settings.endpoints.get(name)
+        embedded = name == "embedded" if endpoint is None else endpoint.kind == "embedded"
+        if name in doors and not embedded and not doors[name].adaptive and doors[name].cap < jobs:
+            models.set_cap(name, jobs)
 
 
 async def _request(session: Session, args: argparse.Namespace) -> Batch:

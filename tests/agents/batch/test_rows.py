@@ -60,7 +60,6 @@ def test_the_nearest_system_prompt_wins_and_an_empty_one_is_none(line: bytes, ex
         (b'{"prompt": "x", "id": 123456789012345678901234567890}', "more than 63 bits"),
         (b" " * (LONGEST + 1), "is longer than 16 MiB"),
     ],
-    ids=repr,
 )
 def test_what_cannot_be_asked_is_said_in_one_line_with_its_number(line: bytes, reason: str) -> None:
     with pytest.raises(InputError, match=reason) as caught:
