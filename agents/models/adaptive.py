@@ -7,19 +7,32 @@ from __future__ import annotations
 import math
 from collections import deque
 
-START = 4
+START = 8
 MOST = 256
 _CUT = 0.8
 _COOLDOWN = 0.5
 """Seconds after a cut in which refusals belong to the same episode and successes prove nothing; longer where answers begin late."""
-_PLATEAU_CALLS = 100
-_PLATEAU_FIRST, _PLATEAU_LONGEST = 5.0, 20.0
-"""Just below where it was refused it stays for so many calls and seconds; twice as long each time the same point refuses again."""
+_PLATEAU_FIRST, _PLATEAU_LONGEST = 2.5, 10.0
+_PLATEAU_CALLS = 16
+"""Just below where it was refused it stays for so many seconds, and for so many calls a second of them; twice as long each time
+the same point refuses again."""
+_STEP = 1.0
+"""Seconds of each step beyond it, at least, so that a reserve of the server's does not hide what it bears."""
 _TIMEOUTS = 3
 """Timeouts in a row, without a success between them, that count as a refusal."""
 _RATE_SPAN = 2.0
-_CATCH_UP = 0.02
-"""Seconds of starts that may be made up for, because timers are late."""
+_SPREAD = 0.1
+"""Seconds between starts, at most, while no rate is known."""
+_UNPACED = 200
+"""Calls served without the pace holding one back after which it is forgotten."""
+_CATCH_UP = 0.002
+"""Seconds of starts that may be made up for, because timers are late; a tenth of a step where that is more."""
+_TIMED = 16
+"""Measured first texts before their smoothed time means something."""
+_PROMPT = 0.3
+"""Seconds within which a refusal comes."""
+_EVIDENCE = 24
+"""Starts without a refusal that say something of what the server limits."""
 
 
 class Search:
@@ -33,9 +46,11 @@ class Search:
         self.value = value
         self.refused: float | None = None
         self._good = value
+        self._proved = False
         self._floor, self._most = floor, most
         self._grain, self._relative, self._cut = grain, relative, cut
         self._step = 0.0
+        self._base = value
         self._plateau_since: float | None = None
         self._plateau_calls = 0
         self._plateau = _PLATEAU_FIRST
@@ -45,6 +60,7 @@ class Search:
 
     def clean(self, now: float, calls: int) -> None:
         """A whole round of ``calls`` went well at this value, and all of the value was used: go on."""
+        self._proved = True
         if self.refused is None:
             self._to(self.value * 2)
             return
@@ -53,7 +69,11 @@ class Search:
             self._to(min(self.value + max((below - self.value) / 2, self._least()), below))
         elif self._plateau_since is None:
             self._plateau_since, self._plateau_calls = now, 0
-        elif self._step or (self._plateau_calls >= _PLATEAU_CALLS and now - self._plateau_since >= self._plateau):
+        elif now - self._plateau_since >= (_STEP if self._step else self._plateau) and (
+            self._step or self._plateau_calls >= _PLATEAU_CALLS * self._plateau
+        ):
+            self._plateau_since = now
+            self._base = self._base if self._step else self.value
             self._step = max(self._step * 2, self._least())
             self._to(self.value + self._step)
         self._plateau_calls += calls
@@ -67,12 +87,15 @@ class Search:
 
         ``known`` is what was not refused at the same time, if that was counted.
         """
+        if self.refused is None and not self._proved and known is None:
+            self.value = max(self.value / 2, self._floor)  # nothing is known: a burst may have been too much, not the number
+            return
         same = self.refused is not None and abs(self.refused - self.value) <= 0.1 * self.value
         self._plateau = min(self._plateau * 2, _PLATEAU_LONGEST) if same else _PLATEAU_FIRST
         self.refused = self.value
         # A step back of a tenth at least in what is measured, because what was good for a round may have been so from a reserve.
-        back = self._good * (0.97 if self._relative else 1.0)
-        down = back if self._good < self.value else self.value * self._cut
+        back = (self._base if self._step else self._good) * (0.97 if self._relative else 1.0)
+        down = back if back < self.value else self.value * self._cut
         if known is not None:
             down = min(down, known)
         self.value = self._good = max(down, self._floor)
@@ -88,22 +111,21 @@ class Adaptive:
     """A cap on calls in flight that follows refusals, and a pace of starts once refusals show that the limit is a rate.
 
     Additive increase, multiplicative decrease around the remembered point of refusal; many refusals of one episode are one
-    decrease. It is a rate when calls are refused at a number in flight that had just served two rounds of calls, or when a call
-    is refused that was alone; it is none after all when refusals go on at a much lower rate.
+    decrease. A server that limits calls in flight refuses one when more are in flight than ever while it refused none; one that
+    refuses a call with fewer in flight, or one that is alone, limits the rate. Starts are spread a little in any case, because a
+    burst is refused by servers that would serve the same calls one after another.
     """
 
     def __init__(self, cap: int = START) -> None:
         self._caps = Search(float(cap), 1.0, MOST, 1.0, _CUT, relative=False)
         self._rates: Search | None = None
-        self._next_start = -math.inf
-        self._cool_until = -math.inf
-        self._round = 0
-        self._peak = 0
-        self._clean = 0
-        self._capped = self._paced = 0
-        self._timeouts = 0
-        self._accepted: deque[float] = deque(maxlen=512)
+        self._next_start = self._cool_until = -math.inf
+        self._round = self._peak = self._capped = self._paced = self._unpaced = self._timeouts = 0
+        self._recent: deque[tuple[float, int]] = deque()
+        self._settled = self._settled_before = self._most = self._most_before = 0
+        self._starts: deque[float] = deque(maxlen=512)
         self._ttft = self._best_ttft = 0.0
+        self._timed = 0
 
     @property
     def cap(self) -> int:
@@ -116,14 +138,30 @@ class Adaptive:
         return None if self._rates is None else self._rates.value
 
     def wait(self, now: float) -> float:
-        """Return the seconds until the pace allows the next start; 0 now."""
-        return max(self._next_start - now, 0.0) if self._rates is not None else 0.0
+        """Return the seconds until the next start; 0 now."""
+        return max(self._next_start - now, 0.0)
 
-    def started(self, now: float, in_flight: int) -> None:
-        """A call was let in, which makes it ``in_flight``."""
+    def started(self, now: float, in_flight: int, waited: float) -> None:
+        """A call was let in after it ``waited``, which makes it ``in_flight``."""
+        if in_flight == 1 and not waited:
+            self._starts.clear()  # nobody asked before: how little was served says nothing
+        self._starts.append(now)
         self._peak = max(self._peak, in_flight)
+        self._recent.append((now, in_flight))
+        self._settle(now)
         if self._rates is not None:
-            self._next_start = max(self._next_start, now - _CATCH_UP) + 1 / self._rates.value
+            step = 1 / self._rates.value
+            self._next_start = max(self._next_start, now - max(step / 10, _CATCH_UP)) + step
+        elif in_flight > START or self._caps.refused is not None:
+            gain = 2.5 if self._caps.refused is None else 1.25
+            self._next_start = max(self._next_start, now - _CATCH_UP) + 1 / max(gain * self._served(now), 1 / _SPREAD)
+
+    def _settle(self, now: float) -> None:
+        """Take note of the calls in flight at starts that would have been refused by now."""
+        recent = self._recent
+        while recent and recent[0][0] <= now - _PROMPT:
+            self._settled += 1
+            self._most = max(self._most, recent.popleft()[1])
 
     def held_back(self, *, by_pace: bool) -> None:
         """A call waits because of the pace, or because of the cap: that one is being used to the full."""
@@ -135,27 +173,34 @@ class Adaptive:
     def ok(self, now: float, ttft: float) -> None:
         """A call was served; its first text took ``ttft`` seconds (0: unknown)."""
         self._timeouts = 0
-        self._accepted.append(now)
         if ttft > 0:
             self._ttft = ttft if not self._ttft else 0.9 * self._ttft + 0.1 * ttft
-            self._best_ttft = min(self._best_ttft * 1.001, self._ttft) if self._best_ttft else ttft
+            self._timed += 1
+            if self._timed >= _TIMED:
+                self._best_ttft = min(self._best_ttft * 1.001, self._ttft) if self._best_ttft else self._ttft
         if now < self._cool_until:
             return
-        self._clean += 1
         self._round += 1
         rates = self._rates
-        pacing = rates is not None and self._paced >= self._capped
-        calls = max(8, round(rates.value / 2)) if rates is not None and pacing else max(self.cap, 4)
-        if self._round < calls:
-            return
-        if rates is not None and pacing:
-            if self._paced:
-                rates.clean(now, self._round)
-        elif self._peak >= 0.8 * self.cap and not self._slowed():
-            before = self.cap
+        if rates is not None and self._paced >= self._capped:
+            if self._round >= max(8, round(rates.value / 2)):
+                self._pace_round(now, rates)
+        elif self._round >= max(self.cap, 4):
+            self._cap_round(now)
+
+    def _pace_round(self, now: float, rates: Search) -> None:
+        if self._paced:
+            self._unpaced = 0
+            rates.clean(now, self._round)
+        else:
+            self._unpaced += self._round
+            if self._unpaced >= _UNPACED:
+                self._rates = None
+        self._new_round()
+
+    def _cap_round(self, now: float) -> None:
+        if self._peak >= 0.8 * self.cap and not self._slowed():
             self._caps.clean(now, self._round)
-            if self.cap != before:
-                self._clean = 0
         self._new_round()
 
     def _slowed(self) -> bool:
@@ -166,40 +211,46 @@ class Adaptive:
 
     def rejected(self, now: float, in_flight: int, held_until: float) -> None:
         """The server refused a call as one too many; nothing starts before ``held_until``."""
+        if self._starts:
+            self._starts.pop()
         if now < self._cool_until:
             self._cool_until = max(self._cool_until, held_until)
+            self._recent.clear()
             return
         served = self._served(now)
-        rates = self._rates
-        if (
-            rates is not None
-            and served
-            and rates.refused is not None
-            and served < 0.6 * rates.refused
-            and self._capped > self._paced
-        ):
+        self._settle(now)
+        known = self._settled + self._settled_before >= _EVIDENCE
+        most = max(self._most, self._most_before)
+        if self._rates is None and (in_flight <= 1 or (known and in_flight <= most)):
+            self._rates = Search(served or 1.0, 0.02, 10_000.0, 0.01, 0.85, relative=True)
+            self._rates.refuse(0.95 * served or 0.5)
+            self._caps = Search(max(self._caps.value, START), 1.0, MOST, 1.0, _CUT, relative=False)
+            self._settled = self._most = 0
+        elif self._rates is not None and known and in_flight > most:
             self._rates = None
-            self._caps.refuse()
-        elif rates is not None and self._paced >= self._capped:
-            rates.refuse(served * 0.98 if served else None)
-        elif rates is None and (self._clean >= 2 * self.cap + 4 or in_flight <= 1 or self.cap == 1):
-            self._rates = Search(max(served, 0.1), 0.02, 10_000.0, 0.01, 0.85, relative=True)
-            self._rates.refuse(served * 0.95 if served else None)
+            self._caps = Search(float(in_flight), 1.0, MOST, 1.0, _CUT, relative=False)
+            self._caps.refuse(float(most))
+            self._settled = self._most = 0
+        elif self._rates is not None and self._paced >= self._capped:
+            self._rates.refuse(0.98 * served or self._rates.value / 2)
         else:
             self._caps.refuse()
         self._cut(now, held_until)
 
     def _cut(self, now: float, held_until: float) -> None:
         self._cool_until = max(now + max(_COOLDOWN, min(2 * self._ttft, 10 * _COOLDOWN)), held_until)
-        self._clean = self._timeouts = 0
+        self._timeouts = 0
+        self._settled_before, self._most_before = self._settled, self._most
+        self._settled = self._most = 0
+        self._recent.clear()
         self._new_round()
 
     def _served(self, now: float) -> float:
-        """Return how many calls a second were served lately."""
-        accepted = self._accepted
-        while accepted and accepted[0] <= now - _RATE_SPAN:
-            accepted.popleft()
-        return len(accepted) / _RATE_SPAN
+        """Return how many calls a second were begun and not refused lately: in the last two seconds, or of the last eight."""
+        starts = self._starts
+        while len(starts) > 8 and starts[0] <= now - _RATE_SPAN:
+            starts.popleft()
+        return len(starts) / max(now - starts[0], _COOLDOWN) if starts else 0.0
 
     def timed_out(self, now: float) -> None:
         """A call took too long to begin: growth pauses, and several in a row are a refusal."""
@@ -214,6 +265,5 @@ class Adaptive:
         self._pause()
 
     def _pause(self) -> None:
-        self._clean = 0
         self._caps.hold()
         self._new_round()

@@ -166,10 +166,11 @@ class Admission:
 
     def _let_in(self, place: Place, now: float) -> None:
         self.in_flight += 1
+        waited = now - place.since
         place.taken = self._requests.take(now, 1), self._tokens.take(now, place.tokens)
         if self._adaptive is not None:
-            self._adaptive.started(now, self.in_flight)
-        self._record.let_in(now, place.priority, now - place.since)
+            self._adaptive.started(now, self.in_flight, waited)
+        self._record.let_in(now, place.priority, waited)
 
     def _admit(self) -> None:
         """Let in whoever may go now; where only time is missing, look again when it has passed."""

@@ -169,7 +169,7 @@ def read_limits(headers: Mapping[str, str], wall: Callable[[], float] = time.tim
     for name in headers:
         if "ratelimit" not in name.lower():
             continue
-        words = name.lower().split("-")
+        words = tuple(name.lower().split("-"))
         field = next((field for field in _FIELDS if field in words), None)
         if field is not None:
             found.setdefault(tuple(word for word in words if word != field), {})[field] = headers[name].strip()[:64]
