@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from agents.addresses import is_loopback
+from agents.config_guard import guard, route_fault
 from agents.config_shapes import PREFIX, check_table, nearest_variable, place_variable
 from agents.errors import ConfigError
 from agents.locations import CONFIG_VARIABLE, DATA_VARIABLE, PROJECT_FILE, find_locations
+from agents.models.presets import PRESETS, complete, place_of
 from agents.settings import Locations, Settings
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 Table = dict[str, Any]
 
 _FILE_LIMIT = 1 << 20
-FOUND = frozenset({"openai", "ollama", "embedded"})
-"""Endpoints that are there without configuration; a configured one of the same name takes their place."""
+FOUND = frozenset(map(str, PRESETS))
+"""Endpoints that may be there without configuration; a configured one of the same name takes their place."""
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,48 +86,27 @@ def read_layers(locations: Locations, environ: Mapping[str, str], folder: Path) 
 def merge(layers: Iterable[Layer], locations: Locations) -> Settings:
     """Return the settings of all ``layers``, lowest first, or say which layer asks for something that cannot be."""
     layers = tuple(layers)
-    settings = msgspec.convert(_merged(layers), Settings)
+    settings = _settings(_merged(layers))
     for layer in layers:
         if not layer.trusted:
-            _guard(layer, settings, _merged(other for other in layers if other.trusted), locations)
+            guard(layer, settings, _settings(_merged(other for other in layers if other.trusted)), locations)
     for name, endpoint in settings.endpoints.items():
-        if endpoint.kind == "openai" and not endpoint.base_url:
-            fault = f'endpoints.{name} has no base_url; add one like base_url = "http://127.0.0.1:8000/v1"'
+        if endpoint.kind != "embedded" and not place_of(name, endpoint, {})[0]:
+            fault = f'endpoints.{name} has no base_url; add one like base_url = "http://127.0.0.1:8000/v1", or a kind'
             raise ConfigError(f"{_source(layers, 'endpoints', name)}: {fault}")
+    for name, route in settings.routes.items():
+        if wrong := route_fault(name, route, settings):
+            raise ConfigError(f"{_source(layers, 'routes', name)}: {wrong}")
     if settings.library.overlap_chars >= settings.library.chunk_chars:
         fault = "library.overlap_chars must be smaller than library.chunk_chars"
         raise ConfigError(f"{_source(layers, 'library')}: {fault}")
     return settings
 
 
-def _guard(project: Layer, settings: Settings, trusted: Table, locations: Locations) -> None:
-    """Refuse a project's file that would send the person's keys, prompts or documents where the person did not say."""
-
-    def refuse(key: str, fault: str, remedy: str) -> NoReturn:
-        raise ConfigError(
-            f"{project.name}: {key}: a project's file may not {fault}; put {remedy} in {locations.config} if you want that"
-        )
-
-    owned = trusted.get("endpoints", {})
-    for name, table in project.table.get("endpoints", {}).items():
-        endpoint, own, here = settings.endpoints[name], owned.get(name, {}), f"endpoints.{name}"
-        if name in FOUND and name not in owned:
-            refuse(here, f"take the place of what is found as {name!r}", here)
-        sends = endpoint.api_key_env is not None and endpoint.api_key_env == table.get("api_key_env") != own.get("api_key_env")
-        if sends and not is_loopback(endpoint.base_url):
-            refuse(f"{here}.api_key_env", "send a key to another machine", here)
-        if "base_url" not in table or endpoint.base_url == own.get("base_url"):
-            continue
-        if own.get("api_key_env"):
-            refuse(f"{here}.base_url", "move an endpoint that your own configuration gives a key", here)
-        if endpoint.base_url and not is_loopback(endpoint.base_url):
-            refuse(f"{here}.base_url", "send what you write to another machine", here)
-    embeddings = settings.library.embeddings
-    said = embeddings == project.table.get("library", {}).get("embeddings") != trusted.get("library", {}).get("embeddings")
-    if said and embeddings != "static":
-        name = embeddings.partition("/")[0]
-        if name not in owned and not (name in settings.endpoints and is_loopback(settings.endpoints[name].base_url)):
-            refuse("library.embeddings", "send your documents to another machine or a paid service", "library.embeddings")
+def _settings(table: Table) -> Settings:
+    """Return merged layers as settings, each endpoint with what its kind says of it."""
+    endpoints = {name: complete(name, given) for name, given in table.get("endpoints", {}).items()}
+    return msgspec.convert({**table, "endpoints": endpoints}, Settings)
 
 
 def _read(path: Path) -> Table | None:

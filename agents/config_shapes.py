@@ -44,6 +44,9 @@ _LEAST: dict[tuple[type, str], float] = {
 }
 """The least a number may be. A limit the type cannot say."""
 
+_MOST: dict[tuple[type, str], float] = {(Route, "hedge_budget"): 1, (Defaults, "similar"): 1}
+"""The most a number may be."""
+
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -112,6 +115,9 @@ def _fault(value: Any, kind: Any, shape: type, key: str) -> str | None:
     least = _LEAST.get((shape, key))
     if least is not None and isinstance(value, int | float) and not value >= least:  # also true for nan
         return f"must be at least {least:g}"
+    most = _MOST.get((shape, key))
+    if most is not None and isinstance(value, int | float) and value > most:
+        return f"must be at most {most:g}"
     if shape is Endpoint and key == "base_url" and value:
         return url_fault(value)
     if key == "api_key_env" and value is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
@@ -166,7 +172,9 @@ def dotted(path: Sequence[str]) -> str:
 
 
 def _expected(kind: Any) -> str:
-    kind = _parts(kind)[0]
+    kind, *others = _parts(kind)
+    if others:
+        return f"{_expected(kind)} or {' or '.join(map(_expected, others)).removeprefix('one of ')}"
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
     if get_origin(kind) is tuple:

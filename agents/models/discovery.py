@@ -1,30 +1,37 @@
 """Which endpoints there are: those configured, and those found without configuration.
 
-Found are ``openai`` when ``OPENAI_API_KEY`` is set (``OPENAI_BASE_URL`` is honoured), ``ollama`` at ``OLLAMA_HOST`` or where it
-listens by default, and ``embedded``, which is always there. A configured endpoint of the same name takes the place of a found one.
+Found are servers on this machine that answer as what they should be (Ollama, vLLM, llama.cpp; ``OLLAMA_HOST`` names another
+place), services whose key is in the environment, and ``embedded``, which is always there. A configured endpoint of the same
+name or address takes the place of a found one. The order is the one in which defaults are looked for: what is configured, then
+one's own servers, then services that cost money, then the embedded model.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from agents.errors import InputError
+from agents.models.presets import PRESETS, Preset, address_from, is_home, place_of, root_of
 from agents.settings import Endpoint, Price, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agents.requests import ModelRef
+    from agents.settings import EndpointKind
 
 EMBEDDED = "embedded"
 EMBEDDED_MODEL = "smollm2-135m"
-EMBEDDED_SLOTS = 4
-_OLLAMA_PORT = 11434
-_OPENAI_CHOICE = ("gpt-5-mini", "gpt-4.1-mini", "gpt-4o-mini")
+EMBEDDED_SLOTS = PRESETS["embedded"].concurrency
+OWN: tuple[EndpointKind, ...] = ("ollama", "vllm", "llamacpp")
+"""Servers of one's own that are looked for, in this order."""
+HOSTED: tuple[EndpointKind, ...] = ("openai", "openrouter", "nanogpt", "anthropic")
+"""Services that are there when their key is, in this order."""
+_PROBE_BYTES = 1 << 20
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,54 +51,68 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"Target({self.name!r}, {self.base_url!r})"
 
+    @property
+    def preset(self) -> Preset:
+        """What is known beforehand of its kind. Of ``openai`` other than OpenAI itself hardly anything holds."""
+        return PRESETS[self.endpoint.kind]
+
+    @property
+    def paid(self) -> bool:
+        """Whether it is a service that costs money, by all that is known without asking."""
+        named = self.endpoint.kind != "openai" or self.name == "openai"
+        return named and self.preset.hosted and (self.found != "configuration" or is_home(self.endpoint))
+
 
 def targets(settings: Settings, environ: Mapping[str, str]) -> dict[str, Target]:
     """Return every endpoint that can be named, in the order in which defaults are looked for."""
     known: dict[str, Target] = {}
     for name, endpoint in settings.endpoints.items():
-        key = None if endpoint.api_key_env is None else environ.get(endpoint.api_key_env, "").strip() or None
-        known[name] = Target(name=name, endpoint=endpoint, base_url=endpoint.base_url, key=key, key_name=endpoint.api_key_env)
-    for target in (_openai(environ), _ollama(environ), _embedded()):
-        if target is not None:
+        base_url, key_name = place_of(name, endpoint, environ)
+        key = None if key_name is None else environ.get(key_name, "").strip() or None
+        placed = msgspec.structs.replace(endpoint, base_url=base_url, api_key_env=key_name)
+        known[name] = Target(name=name, endpoint=placed, base_url=base_url, key=key, key_name=key_name)
+    taken = {_place(target.base_url) for target in known.values()}
+    found = (*(_own(kind, environ) for kind in OWN), *(_hosted(kind, environ) for kind in HOSTED), _embedded())
+    for target in found:
+        if target is not None and not (target.probed and _place(target.base_url) in taken):
             known.setdefault(target.name, target)
     return known
 
 
-def _openai(environ: Mapping[str, str]) -> Target | None:
-    key = environ.get("OPENAI_API_KEY", "").strip()
-    if not key:
+def _own(kind: EndpointKind, environ: Mapping[str, str]) -> Target:
+    preset = PRESETS[kind]
+    given = address_from(kind, environ)
+    base_url = given or preset.base_url
+    endpoint = Endpoint(kind=kind, base_url=base_url, concurrency=preset.concurrency)
+    found = preset.address_variable if given and preset.address_variable else f"answers at {urlsplit(base_url).netloc}"
+    return Target(name=kind, endpoint=endpoint, base_url=base_url, found=found, probed=not given)
+
+
+def _hosted(kind: EndpointKind, environ: Mapping[str, str]) -> Target | None:
+    preset = PRESETS[kind]
+    key = "" if preset.key is None else environ.get(preset.key, "").strip()
+    if preset.key is None or not key:
         return None
-    base_url = environ.get("OPENAI_BASE_URL", "").strip() or "https://api.openai.com/v1"
-    endpoint = Endpoint(base_url=base_url, api_key_env="OPENAI_API_KEY", embedding_model="text-embedding-3-small")
-    return Target(name="openai", endpoint=endpoint, base_url=base_url, key=key, key_name="OPENAI_API_KEY", found="OPENAI_API_KEY")
-
-
-def _ollama(environ: Mapping[str, str]) -> Target:
-    given = environ.get("OLLAMA_HOST", "").strip()
-    base_url = ollama_url(given)
-    endpoint = Endpoint(base_url=base_url, concurrency=4)
-    found = "OLLAMA_HOST" if given else f"answers at 127.0.0.1:{_OLLAMA_PORT}"
-    return Target(name="ollama", endpoint=endpoint, base_url=base_url, found=found, probed=not given)
-
-
-def ollama_url(given: str) -> str:
-    """Return the address of the API for a value of ``OLLAMA_HOST``: ``host``, ``host:port``, ``:port`` or a URL."""
-    scheme, mark, rest = given.strip().rstrip("/").partition("://")
-    if not mark:
-        scheme, rest = "http", scheme
-    rest = rest.removesuffix("/v1")
-    host, colon, port = rest.rpartition(":")
-    if not colon or "]" in port:
-        host, port = rest, "" if scheme == "https" else str(_OLLAMA_PORT)
-    # A server is told to listen on every address this way; a client cannot call one.
-    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104
-    return f"{scheme}://{host}{':' if port else ''}{port}/v1"
+    base_url = address_from(kind, environ) or preset.base_url
+    endpoint = Endpoint(
+        kind=kind,
+        base_url=base_url,
+        api_key_env=preset.key,
+        concurrency=preset.concurrency,
+        embedding_model=preset.embedding_model,
+    )
+    return Target(name=kind, endpoint=endpoint, base_url=base_url, key=key, key_name=preset.key, found=preset.key)
 
 
 def _embedded() -> Target:
     # Its model runs on the person's own machine: that has a price, which is known and is nothing.
     endpoint = Endpoint(kind="embedded", concurrency=EMBEDDED_SLOTS, models=(EMBEDDED_MODEL,), price=Price())
     return Target(name=EMBEDDED, endpoint=endpoint, base_url="", found="built in")
+
+
+def _place(base_url: str) -> str:
+    """Return an address in the one form in which two that lead to the same place are equal."""
+    return root_of(base_url).replace("://localhost", "://127.0.0.1")
 
 
 def check_embedded(ref: ModelRef, settings: Settings) -> None:
@@ -113,21 +134,50 @@ def missing_key(target: Target) -> str | None:
 
 
 async def answers(target: Target, seconds: float = 0.3) -> bool:
-    """Tell whether something listens where ``target`` is."""
+    """Tell whether something listens where ``target`` is; of one that is only looked for, whether it is what it should be."""
     try:
         url = urlsplit(target.base_url)
         port = url.port or (443 if url.scheme == "https" else 80)
         async with asyncio.timeout(seconds):
-            _, writer = await asyncio.open_connection(url.hostname or "", port)
+            reader, writer = await asyncio.open_connection(url.hostname or "", port)
+            try:
+                return not target.probed or await _is_itself(target, reader, writer)
+            finally:
+                writer.close()
     except (OSError, ValueError):  # TimeoutError is an OSError
         return False
-    writer.close()
-    return True
+
+
+async def _is_itself(target: Target, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Ask a server on this machine for its models, in the one form that needs no HTTP library, which takes long to import."""
+    preset, url = target.preset, urlsplit(target.base_url)
+    path = preset.facts_path or f"{url.path}{preset.models_path}"
+    writer.write(f"GET {path} HTTP/1.0\r\nhost: {url.netloc}\r\naccept: application/json\r\n\r\n".encode())
+    await writer.drain()
+    answer = bytearray()
+    while len(answer) < _PROBE_BYTES and (data := await reader.read(_PROBE_BYTES)):
+        answer += data
+    head, _, body = bytes(answer).partition(b"\r\n\r\n")
+    return head.split(b" ", 2)[1:2] == [b"200"] and _says_so(preset, body)
+
+
+def _says_so(preset: Preset, body: bytes) -> bool:
+    try:
+        told: Any = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    listed = told.get("data" if preset.owner else "models") if isinstance(told, dict) else None
+    if not isinstance(listed, list):
+        return False
+    return preset.owner is None or any(isinstance(model, dict) and model.get("owned_by") == preset.owner for model in listed)
 
 
 def preferred(target: Target, models: tuple[str, ...]) -> tuple[str, ...]:
     """Return which of an endpoint's models are used where nobody names one: two of a person's own, one of a paid service."""
-    if target.found == "OPENAI_API_KEY":
-        return tuple(model for model in _OPENAI_CHOICE if model in models)[:1] or models[:1]
     chat = tuple(model for model in models if "embed" not in model)
-    return chat[:2]
+    if not target.paid:
+        return chat[:2]
+    choice = target.preset.choice
+    exact = (model for wanted in choice for model in chat if model == wanted)
+    near = (model for wanted in choice for model in chat if wanted in model)
+    return tuple(filter(None, [next(exact, None) or next(near, None)])) or chat[:1]

@@ -13,6 +13,7 @@ from agents.config_shapes import check_table, url_fault
 from agents.errors import ConfigError
 from agents.locations import find_locations
 from agents.models.discovery import targets
+from agents.models.presets import PRESETS
 from agents.settings import Price, Settings, Timeouts
 
 if TYPE_CHECKING:
@@ -236,7 +237,8 @@ def test_a_project_may_not_take_the_place_of_what_is_found(places: Places, name:
 
 
 def test_what_is_guarded_is_all_that_is_found() -> None:
-    assert set(targets(Settings(), {"OPENAI_API_KEY": "sk-1"})) == FOUND
+    keys = {preset.key: "sk-1" for preset in PRESETS.values() if preset.key}
+    assert set(targets(Settings(), keys)) == FOUND
 
 
 @pytest.mark.parametrize("model", ["openai/text-embedding-3-small", "ollama/nomic", "nowhere/m"])

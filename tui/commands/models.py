@@ -11,7 +11,7 @@ from tui.commands import arguments
 if TYPE_CHECKING:
     import argparse
 
-    from agents.models.service import EndpointModels
+    from agents.models.listing import EndpointModels
     from tui.commands.session import Session
 
 DESCRIPTION = """List the endpoints that can be used now and their models. Endpoints come from the configuration or are found:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.widget import Widget
 
-    from agents.models.service import EndpointModels
+    from agents.models.listing import EndpointModels
     from agents.workspace import Workspace
 
 _NAME = 120

@@ -3,11 +3,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
-from agents.models.discovery import answers, ollama_url, preferred, targets
+from agents.models.discovery import HOSTED, Target, answers, preferred, targets
+from agents.models.presets import PRESETS, ollama_url
 from agents.settings import Endpoint, Settings
 from tests.agents.models.lab import Lab
+from tests.servers.http import Connection, LoopbackServer, Request
 from tests.servers.paced import PacedServer
 
 if TYPE_CHECKING:
@@ -16,16 +19,19 @@ if TYPE_CHECKING:
 NOTHING = Settings()
 
 
-def test_without_configuration_there_are_ollama_perhaps_and_the_embedded_model() -> None:
+LOCAL = ["ollama", "vllm", "llamacpp"]
+
+
+def test_without_configuration_there_are_servers_of_ones_own_perhaps_and_the_embedded_model() -> None:
     known = targets(NOTHING, {})
-    assert list(known) == ["ollama", "embedded"]
-    assert known["ollama"].probed
-    assert not known["embedded"].probed
+    assert list(known) == [*LOCAL, "embedded"]
+    assert [known[name].probed for name in known] == [True, True, True, False]
+    assert [known[name].base_url for name in LOCAL] == [f"http://127.0.0.1:{port}/v1" for port in (11434, 8000, 8080)]
 
 
-def test_a_key_in_the_environment_makes_openai_the_first() -> None:
+def test_a_key_in_the_environment_makes_openai_known_after_servers_of_ones_own() -> None:
     known = targets(NOTHING, {"OPENAI_API_KEY": " sk-1 ", "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"})
-    assert list(known) == ["openai", "ollama", "embedded"]
+    assert list(known) == [*LOCAL, "openai", "embedded"]
     target = known["openai"]
     assert (target.base_url, target.key, target.found) == ("http://127.0.0.1:1/v1", "sk-1", "OPENAI_API_KEY")
     assert "sk-1" not in repr(target)
@@ -33,14 +39,56 @@ def test_a_key_in_the_environment_makes_openai_the_first() -> None:
     assert "openai" not in targets(NOTHING, {"OPENAI_API_KEY": " "})
 
 
+def test_every_service_is_known_by_its_key_and_none_comes_before_a_server_of_ones_own() -> None:
+    keys = {PRESETS[kind].key or "": f"sk-{kind}" for kind in HOSTED}
+    known = targets(NOTHING, keys)
+    assert list(known) == [*LOCAL, "openai", "openrouter", "nanogpt", "anthropic", "embedded"]
+    assert [name for name, target in known.items() if target.paid] == list(HOSTED)
+    assert known["anthropic"].base_url == "https://api.anthropic.com/v1"
+    assert known["openrouter"].key_name == "OPENROUTER_API_KEY"
+    assert known["nanogpt"].key == "sk-nanogpt"
+
+
 def test_a_configured_endpoint_comes_first_and_takes_the_place_of_a_found_one() -> None:
     settings = Settings(
         endpoints={"lab": Endpoint(base_url="http://a/v1", api_key_env="K"), "ollama": Endpoint(base_url="http://b/v1")}
     )
     known = targets(settings, {"K": "secret"})
-    assert list(known) == ["lab", "ollama", "embedded"]
+    assert list(known) == ["lab", "ollama", "vllm", "llamacpp", "embedded"]
     assert (known["lab"].key, known["lab"].key_name) == ("secret", "K")
     assert (known["ollama"].base_url, known["ollama"].found) == ("http://b/v1", "configuration")
+
+
+def test_what_is_configured_at_an_address_is_not_found_there_again() -> None:
+    settings = Settings(endpoints={"gpu": Endpoint(base_url="http://localhost:8000/v1/")})
+    assert list(targets(settings, {})) == ["gpu", "ollama", "llamacpp", "embedded"]
+
+
+def of_kind(name: str, endpoint: Endpoint, **environ: str) -> Target:
+    return targets(Settings(endpoints={name: endpoint}), environ)[name]
+
+
+def test_a_kind_says_where_an_endpoint_is_and_which_key_it_takes() -> None:
+    target = of_kind("mine", Endpoint(kind="openrouter"), OPENROUTER_API_KEY="sk-or")
+    assert (target.base_url, target.key, target.paid) == ("https://openrouter.ai/api/v1", "sk-or", True)
+    assert of_kind("openrouter", Endpoint(kind="openrouter")).key_name == "OPENROUTER_API_KEY"
+    assert of_kind("openai", Endpoint(), OPENAI_BASE_URL="http://127.0.0.1:1/v1").base_url == "http://127.0.0.1:1/v1"
+    assert of_kind("box", Endpoint(kind="ollama"), OLLAMA_HOST="box.lan").base_url == "http://box.lan:11434/v1"
+    assert of_kind("gpu1", Endpoint(kind="vllm", base_url="http://10.0.0.7:8000/v1")).base_url == "http://10.0.0.7:8000/v1"
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["http://127.0.0.1:9/v1", "https://proxy.example/api/v1", "http://openrouter.ai/api/v1", "https://openrouter.ai.evil/v1"],
+)
+def test_a_key_that_nobody_named_goes_to_no_other_host(base_url: str) -> None:
+    moved = Endpoint(kind="openrouter", base_url=base_url)
+    target = of_kind("openrouter", moved, OPENROUTER_API_KEY="sk-or")
+    assert (target.key, target.key_name, target.paid) == (None, None, False)
+    named = Endpoint(kind="openrouter", base_url=base_url, api_key_env="PROXY_KEY")
+    assert of_kind("openrouter", named, OPENROUTER_API_KEY="sk-or", PROXY_KEY="p").key == "p"
+    at_home = Endpoint(kind="openrouter", base_url="https://openrouter.ai/api/v1/")
+    assert of_kind("openrouter", at_home, OPENROUTER_API_KEY="sk-or").key == "sk-or"
 
 
 @pytest.mark.parametrize(
@@ -70,6 +118,10 @@ def test_a_paid_service_gives_one_model_and_ones_own_server_two_without_the_embe
     assert preferred(known["openai"], ("a", "b")) == ("a",)
     assert preferred(known["ollama"], ("nomic-embed-text", "a", "b", "c")) == ("a", "b")
     assert preferred(known["ollama"], ()) == ()
+    hosted = targets(NOTHING, {"OPENROUTER_API_KEY": "k", "ANTHROPIC_API_KEY": "k"})
+    assert preferred(hosted["openrouter"], ("dear/huge", "x/y-mini", "openai/gpt-5-mini")) == ("openai/gpt-5-mini",)
+    assert preferred(hosted["anthropic"], ("claude-opus-9", "claude-haiku-9", "claude-sonnet-9")) == ("claude-haiku-9",)
+    assert preferred(hosted["openrouter"], ()) == ()
 
 
 async def test_a_server_that_is_there_answers_and_one_that_is_not_does_not() -> None:
@@ -77,6 +129,54 @@ async def test_a_server_that_is_there_answers_and_one_that_is_not_does_not() -> 
         there = targets(NOTHING, {"OLLAMA_HOST": server.url})["ollama"]
         assert await answers(there)
     assert not await answers(there)
+
+
+def listing(body: bytes, status: int = 200) -> LoopbackServer:
+    def respond(connection: Connection, request: Request) -> None:
+        assert request.headers["host"].startswith("127.0.0.1:")
+        connection.respond(status, body)
+        connection.transport.close()
+
+    return LoopbackServer(respond)
+
+
+OLLAMA = b'{"models": [{"name": "qwen3:0.6b", "size": 522653767}]}'
+VLLM = b'{"object": "list", "data": [{"id": "m", "object": "model", "owned_by": "vllm", "max_model_len": 32768}]}'
+LLAMACPP = b'{"models": [{"name": "m"}], "data": [{"id": "m", "owned_by": "llamacpp", "meta": {"n_ctx_train": 2048}}]}'
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status", "itself"),
+    [
+        ("ollama", OLLAMA, 200, True),
+        ("vllm", VLLM, 200, True),
+        ("llamacpp", LLAMACPP, 200, True),
+        ("ollama", VLLM, 200, False),
+        ("vllm", LLAMACPP, 200, False),
+        ("llamacpp", VLLM, 200, False),
+        ("vllm", OLLAMA, 200, False),
+        ("vllm", VLLM, 401, False),
+        ("llamacpp", LLAMACPP, 503, False),
+        ("vllm", b"<html>Jenkins</html>", 200, False),
+        ("vllm", b"[1]", 200, False),
+        ("vllm", b'{"data": {"owned_by": "vllm"}}', 200, False),
+        ("vllm", b'{"data": ["vllm", null]}', 200, False),
+        ("ollama", b"\xff\xfe", 200, False),
+    ],
+)
+async def test_a_server_that_is_only_looked_for_must_be_what_it_should_be(
+    name: str, body: bytes, status: int, itself: bool
+) -> None:
+    async with listing(body, status) as server:
+        target = msgspec.structs.replace(targets(NOTHING, {})[name], base_url=server.base_url)
+        assert await answers(target, 5.0) is itself
+        assert server.requests[0].path == ("/api/tags" if name == "ollama" else "/v1/models")
+
+
+async def test_a_server_that_says_nothing_is_not_there() -> None:
+    async with LoopbackServer(lambda connection, request: None) as server:
+        target = msgspec.structs.replace(targets(NOTHING, {})["vllm"], base_url=server.base_url)
+        assert not await answers(target, 0.05)
 
 
 async def test_ollama_is_used_by_default_when_it_answers(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""What configuration may not ask for though its shape is right: routes to nowhere, and what a project's file may not decide.
+
+A project's file came with the project and is not the person's word: it may not send the person's keys, prompts or documents
+where the person did not say. What it changes is seen by comparing the settings with it and without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from agents.addresses import is_loopback
+from agents.errors import ConfigError
+from agents.models.presets import PRESETS, place_of
+from agents.settings import Endpoint
+
+if TYPE_CHECKING:
+    from agents.config import Layer
+    from agents.settings import Locations, Route, Settings
+
+
+def guard(project: Layer, settings: Settings, trusted: Settings, locations: Locations) -> None:
+    """Raise :class:`ConfigError` where ``settings`` go beyond what they would be ``trusted`` to be without ``project``'s file."""
+
+    def refuse(key: str, fault: str) -> NoReturn:
+        raise ConfigError(
+            f"{project.name}: {key}: a project's file may not {fault}; put {key} in {locations.config} if you want that"
+        )
+
+    for name in project.table.get("endpoints", {}):
+        here, own = f"endpoints.{name}", trusted.endpoints.get(name)
+        if name in PRESETS and own is None:
+            refuse(here, f"take the place of what is found as {name!r}")
+        base_url, key = place_of(name, settings.endpoints[name], {})
+        own_url, own_key = place_of(name, own or Endpoint(), {})
+        away = bool(base_url) and not is_loopback(base_url)
+        if key not in {None, own_key} and away:
+            refuse(f"{here}.api_key_env", "send a key to another machine")
+        if base_url == own_url:
+            continue
+        if own_key:
+            refuse(f"{here}.base_url", "move an endpoint that your own configuration gives a key")
+        if away:
+            refuse(f"{here}.base_url", "send what you write to another machine")
+    for name in project.table.get("routes", {}):
+        if name in trusted.routes and settings.routes[name] != trusted.routes[name]:
+            refuse(f"routes.{name}", "lead calls elsewhere than your own configuration does")
+    embeddings = settings.library.embeddings
+    if embeddings not in {"static", trusted.library.embeddings}:
+        name = embeddings.partition("/")[0]
+        endpoint = settings.endpoints.get(name)
+        if name not in trusted.endpoints and not (endpoint and is_loopback(place_of(name, endpoint, {})[0])):
+            refuse("library.embeddings", "send your documents to another machine or a paid service")
+
+
+def route_fault(name: str, route: Route, settings: Settings) -> str | None:
+    """Return what is wrong with a route; ``None`` when it can be used if its endpoints are there."""
+    here = f"routes.{name}"
+    endpoints = {*settings.endpoints, *PRESETS}
+    if name in endpoints:
+        return f"{here} is called like an endpoint; give the route another name"
+    if not route.members:
+        return f'{here}.members is empty; name endpoints, like members = ["gpu1", "gpu2"]'
+    for key, places in (("members", route.members), ("fallbacks", route.fallbacks)):
+        faults = (_place_fault(place, key, endpoints, settings) for place in places)
+        if fault := next(filter(None, faults), None):
+            return f"{here}.{key}: {fault}"
+        if len(set(places)) < len(places):
+            return f"{here}.{key} names the same place twice"
+    return None
+
+
+def _place_fault(place: str, key: str, endpoints: set[str], settings: Settings) -> str | None:
+    endpoint, slash, model = place.partition("/")
+    if endpoint in settings.routes:
+        return f"{endpoint!r} is a route; a route leads to endpoints only"
+    if endpoint not in endpoints:
+        return f"there is no endpoint {endpoint!r}; there are {', '.join(sorted(endpoints))}"
+    if (slash and not model) or (key == "fallbacks" and not slash):
+        return f"{place!r} names no model; write endpoint/model"
+    return None
