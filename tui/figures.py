@@ -64,6 +64,12 @@ def percent(value: float | None) -> str:
     return NONE if value is None else f"{value * 100:.0f} %"
 
 
+def made_for(question: str, similar: float) -> str:
+    """Return the line that must stand with an answer that was made for another question."""
+    said = " ".join(question.split())
+    return f"≈ answered for: {said if len(said) <= 160 else f'{said[:159]}…'}, {similar:.2f} alike"
+
+
 def rate(value: float | None, unit: str) -> str:
     """Return a rate with its unit."""
     if value is None:

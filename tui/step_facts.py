@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tui.figures import NONE, price, seconds
+from tui.figures import NONE, made_for, percent, price, seconds
 from tui.overlap import overlap
 from tui.timeline import Bar, Row, Track
 from tui.widgets.step_log import STATES
@@ -67,10 +67,13 @@ def _of_call(end: StepEnded | None) -> list[Fact]:
     tokens = NONE
     if usage is not None:
         about = "≈" if usage.estimated else ""
-        cached = f" ({usage.cached} read from the server's cache)" if usage.cached else ""
+        share = f", {percent(min(usage.cached / usage.input, 1.0))}," if usage.input else ""
+        cached = f" ({usage.cached}{share} read from the server's cache)" if usage.cached else ""
         tokens = f"{about}{usage.output} out" if usage.estimated else f"{usage.input} in{cached}, {usage.output} out"
     where = ", from stretto's cache" if end.cached else ", shared with an equal call" if end.joined else ""
+    alike = [] if end.similar is None else [("similar", made_for(end.similar_to, end.similar))]
     return [
+        *alike,
         ("ITL", f"mean {seconds(timings.itl_mean)}, P95 {seconds(timings.itl_p95)}"),
         ("tokens", f"{tokens}{where}"),
         ("cost", f"{price(end.cost)}{'' if end.cost is not None else ' (no price is known)'}"),

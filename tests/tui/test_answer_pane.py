@@ -147,6 +147,18 @@ async def test_where_an_answer_came_from_and_that_it_met_its_limit_is_told(field
         assert shown[next(iter(fields))] in head(pane)
 
 
+async def test_an_answer_made_for_another_question_says_for_which() -> None:
+    pane = AnswerPane("m", empty="")
+    async with room(pane, (120, 10)):
+        fields: dict[str, Any] = {"cached": True, "similar": 0.9412, "similar_to": "what is\n\x1b[31mthis?"}
+        feed(pane, queued(), said("x"), ended("a", at=2.0, started=1.0, first=1.5, **fields))
+        assert "≈ 0.94 alike" in head(pane)
+        assert "cached" not in head(pane)
+        assert pane.pane.text.startswith("x\n\n≈ answered for: what is")
+        assert pane.pane.text.endswith("this?, 0.94 alike\n")
+        assert "\x1b" not in pane.pane.text
+
+
 @pytest.mark.parametrize("width", [1, 2, 10, 20, 34, 60, 80, 120])
 async def test_what_the_header_has_no_room_for_is_cut_and_what_is_in_it_does_no_harm(width: int) -> None:
     pane = AnswerPane("A model with a long name @endpoint", empty="")

@@ -119,6 +119,8 @@ async def test_attempts_and_logs_are_told_beside_the_name() -> None:
         assert words(log.lines()[1])[-4:] == ["0.00", "1.00", "–", "–"]
         log.feed(ended("a", at=5.0, cached=True))
         assert "from the cache" in log.lines()[1]
+        log.feed(ended("a", at=5.0, cached=True, similar=0.91, similar_to="why?"))
+        assert "≈ 0.91 alike: why?" in log.lines()[1]
 
 
 async def test_the_end_of_a_run_that_failed_is_the_reason_and_a_new_run_starts_empty() -> None:

@@ -343,7 +343,7 @@ def test_the_facts_of_a_step_name_waits_attempts_tokens_cost_and_error() -> None
     assert "wait 1.00 s, TTFT 3.00 s, streaming 2.00 s, all 6.00 s" in text
     assert "1: began at +1.00 s, given up after 1.00 s, again 0.5 s later: 429 too many" in text
     assert "2: began at +3.00 s" in text
-    assert "10 in (5 read from the server's cache), 20 out" in text
+    assert "10 in (5, 50 %, read from the server's cache), 20 out" in text
     assert "cost 0.0012" in text
     assert "error cut off (cut)" in text
     assert "lab/m" in text

@@ -113,6 +113,10 @@ class Answers:
             if end.outcome != "cancelled":
                 endpoint = lane.name.partition("/")[0]
                 self._terminal.complain(f"{lane.name}: {(end.error or end.outcome).removeprefix(f'{endpoint}: ')}")
+        elif end.similar is not None:
+            from tui.figures import made_for
+
+            self._terminal.note(f"{lane.name}: {made_for(end.similar_to, end.similar)}")
         elif reason := stopped(end):
             self._terminal.complain(f"{lane.name}: {reason}")
         if self._terminal.live and end.outcome == "done" and self._printing:
@@ -145,7 +149,7 @@ def figures(end: StepEnded) -> str:
     """Return one line of a finished call's figures; what is estimated says so."""
     parts = []
     if end.cached:
-        parts.append("from the cache")
+        parts.append("from the cache, for another question" if end.similar is not None else "from the cache")
     if end.usage is not None:
         parts.append(f"{'about ' if end.usage.estimated else ''}{end.usage.output} tokens")
     if end.timings.ttft is not None and not end.cached:

@@ -127,11 +127,14 @@ def _heading(step: StepRow) -> str:
     import msgspec
 
     from agents.events import Timings, Usage
+    from tui.figures import made_for
     from tui.terminal import one_line
 
     limit = {"length": " at the output limit", "content_filter": " by the server's content filter"}.get(step.finish or "", "")
     parts = [f"{step.outcome}{limit if step.outcome == 'done' else ''}" if step.outcome else "running"]
-    if step.cached:
+    if step.similar is not None:
+        parts.append(made_for(step.similar_to, step.similar))
+    elif step.cached:
         parts.append("from the cache")
     if step.usage:
         usage = msgspec.json.decode(step.usage, type=Usage)

@@ -29,6 +29,7 @@ PANE_FIGURES = (
     ("cost", "(tokens sent x input price + tokens answered x output price) / a million, in the currency of the endpoint's price"),
     ("cost –", "the endpoint has no price in the configuration, or the server did not say how many tokens it were"),
     ("cached", "the answer came from the cache; nothing was sent"),
+    ("≈ 0.94 alike", "the answer was made for another question, which the pane names; the figure is the cosine of their vectors"),
     ("joined", "the same question was in flight already, and both share its answer"),
     ("at the output limit", "the answer ended because it may not be longer, not because it was complete"),
     (

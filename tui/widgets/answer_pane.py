@@ -8,6 +8,7 @@ from textual.containers import Vertical
 
 from agents.events import FirstToken, Log, Retried, Saved, StepEnded, StepEvent, StepQueued, StepStarted, Text
 from agents.tokens import size_of, tokens_of
+from tui.figures import made_for
 from tui.safe import safe_line
 from tui.widgets.pane_header import PaneHeader, PaneState
 from tui.widgets.stream_pane import StreamPane
@@ -34,10 +35,14 @@ class AnswerPane(Vertical):
         self._started: float | None = None
         self._first: float | None = None
         self._shown = 0
+        self._offset = 0
+        """Characters of the text before the latest attempt's."""
         self._bytes = 0
         """Bytes of the text that came."""
         self._end = ""
         self._error: str | None = None
+        self._kept = ""
+        """A note that stays when text comes."""
 
     def compose(self) -> ComposeResult:
         """Lay out header over text."""
@@ -65,7 +70,8 @@ class AnswerPane(Vertical):
     def idle(self) -> None:
         """Forget the last step and its figures."""
         self.step, self._started, self._first, self._error = None, None, None, None
-        self._shown = self._bytes = 0
+        self._shown = self._bytes = self._offset = 0
+        self._kept = ""
         self.state = PaneState(title=self.state.title, number=self.state.number)
         self.header.update(self.state)
 
@@ -108,18 +114,24 @@ class AnswerPane(Vertical):
                 self.idle()
                 self.step = step
                 self.change(state="queued")
-            case StepStarted(at=at):
+            case StepStarted(at=at, attempt=attempt, offset=offset):
+                if offset > self._offset:
+                    self._offset = offset
+                    self.remark(f"The answer above was cut. Attempt {attempt}, from its beginning:")
+                    self.begin("answer")
                 self._started = at if self._started is None else self._started
                 self.change(state="waiting")
             case FirstToken(at=at):
                 self._first = at
-                self.change(state="streaming", note="", ttft=None if self._started is None else at - self._started)
+                self.change(state="streaming", note=self._kept, ttft=None if self._started is None else at - self._started)
             case Text(text=text, offset=offset, at=at):
                 self._take(text, offset, at)
-            case Log(message=message):
+            case Log(message=message, keep=keep):
                 self.note(message)
-            case Retried(delay=delay, reason=reason):
-                self.note(f"again in {delay:.1f} s: {reason}")
+                self._kept = self.state.note if keep else self._kept
+            case Retried(delay=delay, reason=reason, mode=mode):
+                what = {"again": "again", "restart": "from its beginning", "resume": "goes on"}[mode]
+                self.note(f"{what} in {delay:.1f} s: {reason}" if delay else f"{what}: {reason}")
             case StepEnded():
                 self.ended(event)
             case Saved(step=step, error=error) if step == self.step:
@@ -154,6 +166,8 @@ class AnswerPane(Vertical):
             self.remark(f"✗ {event.error}")
         elif event.outcome == "cancelled":
             self.note("text kept")
+        elif event.similar is not None:
+            self.remark(safe_line(made_for(event.similar_to, event.similar), _LINE))
         self.change(
             state=event.outcome,
             ttft=timings.ttft,
@@ -164,6 +178,7 @@ class AnswerPane(Vertical):
             cost=event.cost,
             over=True,
             cached=event.cached,
+            similar=event.similar,
             joined=event.joined,
             limited=event.finish == "length",
         )

@@ -63,6 +63,8 @@ class PaneState:
     over: bool = False
     """Whether the answer ended, so that a cost that is not known never will be."""
     cached: bool = False
+    similar: float | None = None
+    """How similar the question is that the answer was made for, when that is another one."""
     joined: bool = False
     limited: bool = False
     """Whether the answer ended at the output limit, and not because it was complete."""
@@ -118,7 +120,17 @@ class PaneHeader(Widget):
 
     def _figures(self) -> tuple[object, ...]:
         state = self._state
-        return (state.ttft, state.rate, state.sent, state.tokens, state.estimated, state.cost, state.over, state.joined)
+        return (
+            state.ttft,
+            state.rate,
+            state.sent,
+            state.tokens,
+            state.estimated,
+            state.cost,
+            state.over,
+            state.joined,
+            state.similar,
+        )
 
     def _draw(self) -> None:
         self._drawn = (*self._urgent(), *self._figures())
@@ -142,7 +154,7 @@ class PaneHeader(Widget):
         sent = f"{state.sent}→" if state.sent else ""
         parts = (
             "at the output limit" if state.limited else "",
-            "cached" if state.cached else "",
+            f"≈ {state.similar:.2f} alike" if state.similar is not None else "cached" if state.cached else "",
             "" if state.ttft is None else f"TTFT {state.ttft:.2f} s" if state.ttft < 10 else f"TTFT {state.ttft:.0f} s",
             self._rate(),
             "" if state.tokens is None else f"{sent}{about}{state.tokens} tok",

@@ -181,6 +181,8 @@ class StepLog(Widget, can_focus=True):
                 row.ended, row.state = event.timings.ended, event.outcome
                 if event.error:
                     row.note = safe_line(event.error, 200)
+                elif event.similar is not None:
+                    row.note = safe_line(f"≈ {event.similar:.2f} alike: {event.similar_to}", 200)
                 elif event.cached:
                     row.note = "from the cache"
             case _:
