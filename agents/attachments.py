@@ -161,6 +161,14 @@ async def attach(names: Sequence[str], store: AttachedFiles) -> tuple[Attachment
     return tuple(attached)
 
 
+async def attach_text(name: str, text: str, store: AttachedFiles) -> Attachment:
+    """Store ``text`` as a file called ``name`` that goes with a message."""
+    data = text.encode("utf-8", "replace")
+    attachment = Attachment(name=name, media="text/plain", digest=digest_of(data), size=len(data))
+    await store.put(attachment.digest, attachment.media, data)
+    return attachment
+
+
 async def fetch(messages: Sequence[Message], store: AttachedFiles | None) -> dict[str, bytes]:
     """Return the stored bytes of all that goes with ``messages``, by digest.
 

@@ -34,7 +34,7 @@ async def _answer(step: Step, lane: Lane, models: Models, conversations: Convers
     # Whatever it is, a bug too, it must not cost the other lanes their answers; the step has told it.
     with suppress(Exception), step:
         try:
-            messages = await conversations.messages(lane)
+            messages = await conversations.messages(lane, step)
             call = ModelCall(
                 model=lane.model,
                 messages=messages,

@@ -12,6 +12,7 @@ from agents.events import StepStarted
 from agents.requests import Chat, Message, Race, Request
 
 if TYPE_CHECKING:
+    from agents.compress import Compressor
     from agents.requests import Lane
     from agents.runs import Step
     from storage.history import RunHistory
@@ -34,8 +35,9 @@ class _Turn(NamedTuple):
 class Conversations:
     """Remembers the turns of this process and finds those of others in the history."""
 
-    def __init__(self, history: RunHistory) -> None:
+    def __init__(self, history: RunHistory, compressor: Compressor | None = None) -> None:
         self._history = history
+        self._compressor = compressor
         self._turns: OrderedDict[str, _Turn] = OrderedDict()
         self._chars = 0
 
@@ -52,8 +54,10 @@ class Conversations:
             self._chars -= len(oldest.answer)
         return turn
 
-    async def messages(self, lane: Lane) -> tuple[Message, ...]:
+    async def messages(self, lane: Lane, step: Step | None = None) -> tuple[Message, ...]:
         """Return all that is to be sent for ``lane``: its system prompt, the turns before, oldest first, and what is new.
+
+        Files are shortened where that was chosen, and ``step`` tells so. What is remembered is what a person gave.
 
         Raises:
             InputError: a turn before is no longer stored.
@@ -68,7 +72,8 @@ class Conversations:
                 raise InputError("this conversation is too long to be sent: start a new one")
         head = (Message("system", lane.system),) if lane.system else ()
         said = [message for turn in reversed(turns) for message in (*turn.messages, Message("assistant", turn.answer))]
-        return (*head, *said, *lane.messages)
+        whole = (*head, *said, *lane.messages)
+        return whole if self._compressor is None else await self._compressor.messages(step, whole)
 
     async def _read(self, step: str) -> _Turn:
         lost = InputError("the conversation before this turn is no longer stored: start a new one")

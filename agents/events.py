@@ -172,6 +172,8 @@ class Log(StepEvent, frozen=True, kw_only=True, tag="log"):
 
     level: Level = "info"
     message: str
+    keep: bool = False
+    """Still worth knowing when the step is over; other lines tell what goes on at the moment."""
 
 
 class Found(StepEvent, frozen=True, kw_only=True, tag="found"):

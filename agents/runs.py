@@ -239,9 +239,9 @@ class Step:
                 self._gaps = self._gaps[1::2]
                 self._gap_stride *= 2
 
-    def log(self, message: str, level: Level = "info") -> None:
-        """Tell a person in one line what the step is doing."""
-        self._emit(Log, level=level, message=message)
+    def log(self, message: str, level: Level = "info", *, keep: bool = False) -> None:
+        """Tell a person in one line what the step is doing; ``keep``: it is worth knowing when the step is over, too."""
+        self._emit(Log, level=level, message=message, keep=keep)
 
     def found(self, hits: tuple[Hit, ...]) -> None:
         """Say what passages the step found, best first."""

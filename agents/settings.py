@@ -93,8 +93,9 @@ class Defaults(_Table, frozen=True, kw_only=True):
     """Give an answer that was made for a question at least this similar (cosine, 0 to 1), and say so; 0 never does."""
     speculate: Literal["off", "free", "always"] = "off"
     """Ask likely next questions beforehand: never, at endpoints without a price, or also where it costs."""
-    compress: Literal["off", "extract", "llmlingua"] = "off"
-    """Shorten long material before it is sent."""
+    compress: Literal["off", "extract", "terse", "llmlingua"] = "off"
+    """Shorten long material before it is sent: by leaving out sentences that say little about the question, and then words that
+    say little, or by LLMLingua's model."""
     budget: float | None = None
     """What one session may cost, in the currency of the prices; what would go beyond is stopped."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
+    from agents.compress import Compressor
     from agents.conversations import Conversations
     from agents.models.service import Models
     from agents.prefetch import Prefetch
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from agents.retrieval.library import Library
     from agents.runs import Run
     from agents.settings import Locations, Settings
+    from agents.speculation import Speculation
     from storage.attachments import AttachedFiles
     from storage.history import RunHistory
     from storage.prompts import SentPrompts
@@ -48,6 +50,7 @@ class Workspace:
     library: Library
     prefetch: Prefetch
     history: RunHistory
+    compressor: Compressor
     conversations: Conversations
     attached: AttachedFiles
     prompts: SentPrompts
@@ -120,6 +123,7 @@ class Workspace:
         try:
             # Importing in a thread: it takes tens of milliseconds, and the loop has a screen to draw meanwhile.
             await asyncio.to_thread(_import_services)
+            from agents.compress import Compressor
             from agents.conversations import Conversations
             from agents.journal import Journal
             from agents.models.service import Models
@@ -142,8 +146,9 @@ class Workspace:
                 models.embeddings.late = self._is_late
                 self.prefetch = prefetch
                 self.models, self.library, self.history = models, library, RunHistory(store)
-                self.conversations = Conversations(self.history)
                 self.attached, self.prompts = AttachedFiles(store), SentPrompts(store)
+                self.compressor = Compressor(library.work, self.attached, self.settings.defaults.compress)
+                self.conversations = Conversations(self.history, self.compressor)
                 self.votes = Votes(store)
                 ahead = Speculation(models, self.conversations, self.prompts, self.settings, clock=self.engine.clock)
                 async with ahead as models.ahead:
@@ -191,7 +196,7 @@ class Workspace:
         await self.open()
         from agents.retrieval.ask import ask
 
-        await ask(run, self.library, self.models, self.prefetch.take)
+        await ask(run, self.library, self.models, self.prefetch.take, self.compressor)
 
     async def _research(self, run: Run) -> None:
         await self.open()

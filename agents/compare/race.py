@@ -66,7 +66,7 @@ class _Race:
         try:
             with step:
                 try:
-                    messages = await self._conversations.messages(lane)
+                    messages = await self._conversations.messages(lane, step)
                     call = ModelCall(model=lane.model, messages=messages, use_cache=self._request.use_cache)
                     answer = await self._models.call(step, call)
                 finally:

@@ -13,9 +13,10 @@ from agents.requests import Ask, ModelCall
 from agents.retrieval.citations import check
 from agents.retrieval.fusion import fuse
 from agents.retrieval.library import SOURCES
-from agents.retrieval.prompts import answer_messages, at_most, form_for
+from agents.retrieval.prompts import answer_messages, at_most, focused, form_for
 
 if TYPE_CHECKING:
+    from agents.compress import Compressor
     from agents.events import Hit
     from agents.models.service import Models
     from agents.prefetch import Ahead
@@ -39,10 +40,16 @@ class Missing(NamedTuple):
         return self.reason if self.reason.startswith(self.name) else f"{self.name} ({self.reason})"
 
 
-async def ask(run: Run, library: Library, models: Models, take_ahead: Callable[[Ask], Ahead | None] = lambda request: None) -> None:
+async def ask(
+    run: Run,
+    library: Library,
+    models: Models,
+    take_ahead: Callable[[Ask], Ahead | None] = lambda request: None,
+    compressor: Compressor | None = None,
+) -> None:
     """Search every source at once, fuse what came in time, and let the model answer from it; what did not come is named.
 
-    ``take_ahead`` returns what was searched while the question was typed.
+    ``take_ahead`` returns what was searched while the question was typed; ``compressor`` shortens the passages that are sent.
     """
     request = run.request
     assert isinstance(request, Ask)  # noqa: S101  # the engine routes by type
@@ -71,7 +78,7 @@ async def ask(run: Run, library: Library, models: Models, take_ahead: Callable[[
     form = form_for(library.settings, request.model)
     hits = _merge(run, rankings, missing, request.passages)
     if hits:
-        await _answer(run, request, hits[: form.passages], missing, form, models)
+        await _answer(run, request, hits[: form.passages], missing, _Asking(form, models, compressor))
 
 
 async def make_ready(models: Models, model: ModelRef) -> None:
@@ -140,10 +147,22 @@ def _merge(run: Run, rankings: dict[str, Sequence[Hit]], missing: list[Missing],
     return hits
 
 
-async def _answer(run: Run, request: Ask, hits: tuple[Hit, ...], missing: list[Missing], form: Form, models: Models) -> None:
+class _Asking(NamedTuple):
+    """In which form a model is asked, and by what."""
+
+    form: Form
+    models: Models
+    compressor: Compressor | None
+
+
+async def _answer(run: Run, request: Ask, hits: tuple[Hit, ...], missing: list[Missing], how: _Asking) -> None:
+    form, models, compressor = how
     model = at_most(request.model, form.answer, asked=True)
     with run.step("model", model.model, lane=str(request.model)) as step:
-        messages = answer_messages(request.question, hits, form)
+        texts: Sequence[str] = focused(request.question, hits, form)
+        if compressor is not None:
+            texts = await compressor.passages(step, texts, request.question)
+        messages = answer_messages(request.question, hits, form, texts)
         answer = await models.call(step, ModelCall(model=model, messages=messages, use_cache=request.use_cache))
         step.write(notes(answer.text, [(hit.title, str(hit.place)) for hit in hits], missing))
 

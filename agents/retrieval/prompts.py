@@ -75,9 +75,14 @@ def on_one_line(text: str) -> str:
     return f'"{" ".join(quoted(text).split()).replace(chr(34), chr(39))}"'
 
 
-def answer_messages(question: str, hits: Sequence[Hit], form: Form) -> tuple[Message, ...]:
-    """Return the conversation that asks ``question`` about numbered passages."""
-    texts = [focus(hit.text, question, form.passage) for hit in hits]
+def focused(question: str, hits: Sequence[Hit], form: Form) -> list[str]:
+    """Return of each passage what the form has room for."""
+    return [focus(hit.text, question, form.passage) for hit in hits]
+
+
+def answer_messages(question: str, hits: Sequence[Hit], form: Form, texts: Sequence[str] | None = None) -> tuple[Message, ...]:
+    """Return the conversation that asks ``question`` about numbered passages; ``texts``: what is sent of each, if not the usual."""
+    texts = focused(question, hits, form) if texts is None else texts
     if form.small:
         return _SMALL_SYSTEM, *_EXAMPLE, Message("user", f"{_lines(texts)}\n\nQuestion: {question}\n{_ASKED}")
     passages = [

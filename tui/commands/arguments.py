@@ -8,9 +8,12 @@ import shutil
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from agents.errors import InputError
+
+if TYPE_CHECKING:
+    from agents.settings import Settings
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -126,6 +129,24 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-cache", action="store_true", help="ask again even if the same call was answered before")
 
 
+def add_compress(parser: argparse.ArgumentParser) -> None:
+    """Add ``--compress``."""
+    parser.add_argument(
+        "--compress",
+        choices=MODES,
+        help="send long material shorter: extract keeps the half of its sentences that says most about the question, terse drops "
+        "small words as well, llmlingua needs stretto[llmlingua]; your own words, code, JSON and tables are sent whole",
+    )
+
+
+def check_compress(settings: Settings) -> None:
+    """Raise :class:`InputError` when what is to shorten material is not installed, before anything is asked."""
+    if settings.defaults.compress != "off":
+        from agents.compress import check
+
+        check(settings.defaults.compress)
+
+
 def add_json(parser: argparse.ArgumentParser, words: str = "print one event a line as JSON") -> None:
     """Add ``--json``."""
     parser.add_argument("--json", action="store_true", help=words)
@@ -137,9 +158,14 @@ def flags(args: argparse.Namespace) -> dict[str, object]:
         "defaults.max_tokens": getattr(args, "max_tokens", None),
         "defaults.temperature": getattr(args, "temperature", None),
         "defaults.system": getattr(args, "system", None),
+        "defaults.compress": getattr(args, "compress", None),
         "defaults.cache": False if getattr(args, "no_cache", False) else None,
         "screen.theme": getattr(args, "theme", None),
     }
+
+
+MODES = ("off", "extract", "terse", "llmlingua")
+"""Ways to shorten material, as the configuration names them."""
 
 
 def nearest(word: str, known: list[str]) -> str:

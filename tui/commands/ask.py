@@ -40,6 +40,7 @@ def configure(parser: arguments.CommandParser) -> None:
     )
     arguments.add_model(parser)
     arguments.add_sampling(parser)
+    arguments.add_compress(parser)
     arguments.add_json(parser)
 
 
@@ -53,6 +54,7 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     from tui.terminal import Terminal
 
     settings, locations = load(arguments.flags(args))
+    arguments.check_compress(settings)
     if not args.question.strip():
         parser.error("the question is empty")
     args.paths = [arguments.existing(path, "there is no such file or folder") for path in args.paths]
@@ -106,6 +108,8 @@ class AskPrinter:
                 # A merge speaks where nothing was found and no model is asked.
                 self._last = text[-1]
                 await self._terminal.write(text)
+            case Log(message=message, keep=True) if self._printing:
+                self._terminal.note(f"{step.lane}: {message}")
             case Log(message=message):
                 self._status(f"{step.name}: {message}")
             case StepEnded() if step.kind == "source":

@@ -43,6 +43,7 @@ def configure(parser: arguments.CommandParser) -> None:
     arguments.add_model(parser, several=True)
     parser.add_argument("--system", metavar="S", type=arguments.text, help="the system message")
     arguments.add_sampling(parser)
+    arguments.add_compress(parser)
     arguments.add_json(parser)
     contests.configure(parser)
     templates.add_arguments(parser)
@@ -57,7 +58,12 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     kind = contests.check(args, parser)
     settings, locations = load(arguments.flags(args))
     terminal = Terminal()
-    prompt = read_prompt(args.prompt, terminal)
+    arguments.check_compress(settings)
+    prompt, material = read_prompt(args.prompt, terminal)
+    # Material that may be shortened goes beside the person's own words, which never are; a template is filled with both.
+    apart = bool(prompt and material) and settings.defaults.compress != "off" and args.template is None
+    args.material = material if apart else ""
+    prompt = prompt if apart else "\n\n".join(part for part in (prompt, material) if part)
     settings, prompt = templates.fill_in(args, settings, locations, prompt, terminal)
     if not prompt:
         parser.error("there is no prompt; give one as an argument or on standard input")
@@ -96,11 +102,11 @@ async def _run(session: Session, prompt: str, args: argparse.Namespace) -> int:
     return session.conclude(end, told=answers.failed) or int(answers.failed)
 
 
-def read_prompt(argument: str | None, terminal: Terminal) -> str:
-    """Return the prompt from the argument, from standard input when it is no terminal, or from both."""
-    given = "" if argument in {None, "-"} else str(argument)
+def read_prompt(argument: str | None, terminal: Terminal) -> tuple[str, str]:
+    """Return what the argument and what standard input says, when it is no terminal."""
+    given = "" if argument in {None, "-"} else str(argument).strip()
     if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
-        return given.strip()
+        return given, ""
     terminal.status("reading standard input…")
     raw = sys.stdin.buffer.read(_STDIN_LIMIT + 1)
     terminal.clear()
@@ -110,4 +116,4 @@ def read_prompt(argument: str | None, terminal: Terminal) -> str:
         material = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError("standard input is not UTF-8 text; convert it first, for example with iconv") from error
-    return "\n\n".join(part for part in (given.strip(), material.strip()) if part)
+    return given, material.strip()

@@ -128,11 +128,17 @@ class Session:
             self.terminal.complain(line)
 
     async def message(self, prompt: str, args: argparse.Namespace) -> Message:
-        """Return the person's message: the prompt and its files. Raises :class:`InputError` for one that cannot go with it."""
-        from agents.attachments import attach
+        """Return the person's message: the prompt, its files and the material from standard input that stands apart from it.
+
+        Raises :class:`InputError` for a file that cannot go with it.
+        """
+        from agents.attachments import attach, attach_text
         from agents.requests import Message
 
-        return Message("user", prompt, await attach(args.files, self.workspace.attached) if args.files else ())
+        files = await attach(args.files, self.workspace.attached) if args.files else ()
+        if args.material:
+            files = (*files, await attach_text("standard input", args.material, self.workspace.attached))
+        return Message("user", prompt, files)
 
     async def model(self, args: argparse.Namespace) -> ModelRef:
         """Return the one model a command works with."""
