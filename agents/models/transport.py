@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from aiohttp.client_proto import ResponseHandler
+
 MAX_HEAD_BYTES = 64 * 1024
 """Of all headers of one answer."""
 _READ_BYTES = 32 * 1024
@@ -49,6 +51,7 @@ class LeanTransport(httpx2.AsyncBaseTransport):
         self._keep = keep
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect)
         self._opened: aiohttp.ClientSession | None = None
+        self._bodies: dict[ResponseHandler, _Body] = {}
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
@@ -86,7 +89,26 @@ class LeanTransport(httpx2.AsyncBaseTransport):
             response.close()
             raise HeadTooLargeError(f"sent headers too large to be an answer's (over {MAX_HEAD_BYTES // 1024} KiB)")
         stream = _Body(response)
+        self._watch(stream)
         return httpx2.Response(response.status, headers=head, stream=stream, request=request, extensions={_BODY: stream})
+
+    def _watch(self, body: _Body) -> None:
+        """Let ``body`` know when its connection is lost: after bytes that are not HTTP aiohttp closes it, and tells no reader."""
+        protocol = body.protocol
+        if protocol is None:
+            return
+        if protocol not in self._bodies:
+            closed = protocol.closed
+            if closed is None:
+                body.lost()
+                return
+            closed.add_done_callback(lambda done: self._lost(protocol, done))
+        self._bodies[protocol] = body
+
+    def _lost(self, protocol: ResponseHandler, done: asyncio.Future[None]) -> None:
+        if not done.cancelled():
+            done.exception()  # seen: whoever reads is told in the words of its own request
+        self._bodies.pop(protocol).lost()
 
     async def connect(self, url: str) -> None:
         """Open one connection to the host of ``url`` and keep it for the next request; nothing is sent over it but TLS's own."""
@@ -115,7 +137,8 @@ class _Body(httpx2.AsyncByteStream):
         self._response = response
         self._content = response.content
         connection = response.connection
-        self._protocol = None if connection is None else connection.protocol
+        self.protocol = None if connection is None else connection.protocol
+        """The connection; ``None`` when the whole body came with its headers."""
         self._failed: httpx2.TransportError | None = None
 
     async def read(self) -> bytes:
@@ -126,16 +149,19 @@ class _Body(httpx2.AsyncByteStream):
             return await self._content.readany()
         except (aiohttp.ClientError, OSError) as error:
             # The body's own error is always that it is not whole; whether a reset or a bad frame broke it, the connection knows.
-            lost = None if self._protocol is None else self._protocol.exception()
-            cause = lost if isinstance(lost, OSError) else error
-            self._failed = _told(cause)
-            self._failed.__cause__ = cause
+            lost = None if self.protocol is None else self.protocol.exception()
+            self._failed = _told(lost if isinstance(lost, OSError) else error)
         # What came before the connection broke is text that a person may keep.
         self._content.set_exception(cast("BaseException", None))
         rest = self._content.read_nowait()
         if rest:
             return rest
         raise self._failed
+
+    def lost(self) -> None:
+        """Say that no more bytes will come, whether or not the body is whole."""
+        if not self._content.is_eof() and self._content.exception() is None:
+            self._content.set_exception(aiohttp.ClientPayloadError("what it sent is not HTTP"))
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while data := await self.read():
@@ -188,11 +214,18 @@ _MEANINGS: tuple[tuple[type[BaseException], type[httpx2.TransportError]], ...] =
 
 
 def _told(error: BaseException) -> httpx2.TransportError:
+    meaning = next((meaning for kind, meaning in _MEANINGS if isinstance(error, kind)), httpx2.TransportError)
+    return meaning(_words(error))
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it hung up without an answer"
+    if isinstance(error, aiohttp.ClientPayloadError) and error.__cause__ is not None:
+        return "its answer ended in the middle"
     words = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
-    for kind, meaning in _MEANINGS:
-        if isinstance(error, kind):
-            return meaning(words or type(error).__name__)
-    return httpx2.TransportError(words or type(error).__name__)
+    # What follows the first line is the bytes themselves and an arrow at them.
+    return words.partition("\n")[0].removesuffix(":") or type(error).__name__
 
 
 def _cause(error: BaseException) -> BaseException | None:

@@ -1,7 +1,8 @@
 """A server that answers wrongly, one named way at a time: the model's name is the name of the fault.
 
 Faults are what servers, proxies and networks really do to a streamed chat completion. :data:`SCENARIOS` names them all.
-``status-NNN`` answers with that HTTP status, for any number.
+``status-NNN`` answers with that HTTP status, for any number. Run it in a process of its own with
+``python -m tests.servers.faults ELSEWHERE``; it prints its address and ends with its parent's pipe.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import asyncio
 import gzip
 import socket
 import struct
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tests.servers.http import Connection, LoopbackServer, Request
 from tests.servers.paced import chunk
+from tests.servers.process import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -112,6 +115,29 @@ def _reset(data: bytes) -> Scenario:
     return answer
 
 
+def _flood(first: bytes, again: bytes, most: int | None = None) -> Scenario:
+    """Send ``first``, then ``again`` as fast as it is taken, ``most`` times or for ever."""
+
+    def answer(connection: Connection, request: Request) -> None:
+        loop, transport = asyncio.get_running_loop(), connection.transport
+        left = most
+
+        def tick() -> None:
+            nonlocal left
+            while not transport.is_closing() and transport.get_write_buffer_size() < 1024 * 1024 and left != 0:
+                transport.write(again)
+                left = None if left is None else left - 1
+            if left == 0:
+                connection.done()
+            else:
+                connection.later(loop.time() + 0.001, tick)
+
+        transport.write(first)
+        tick()
+
+    return answer
+
+
 def _breaking(data: bytes, rest: bytes) -> Scenario:
     """Send ``data``, a moment later ``rest``, and close."""
 
@@ -155,6 +181,7 @@ def _split(pieces: Iterable[bytes]) -> Scenario:
 
 _HTML = b"<!doctype html><html><body>Please log in to the network</body></html>"
 _GOOD = said() + STOP + DONE
+_BEGUN = b'data: {"choices":[{"index":0,"delta":{"content":"'
 _SURROGATES = rb'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}' + b"\n\n"
 
 SCENARIOS |= {
@@ -208,13 +235,16 @@ SCENARIOS |= {
     "ping-mid-forever": _repeat(CHUNKED + chunk(said()), chunk(PING), 0.05),
     "loris-headers": _repeat(b"HTTP/1.1 200 OK\r\nx-slow: ", b"a", 0.05),
     "loris-body": _repeat(CHUNKED, chunk(b"d"), 0.05),
+    "reasoning-forever": _repeat(CHUNKED, chunk(event(choice({"reasoning_content": "hm"}))), 0.05),
     "trickle-forever": _repeat(CHUNKED, chunk(said("a")), 0.05),
     "role-then-stall": _hang(CHUNKED + chunk(event(choice({"role": "assistant", "content": ""})))),
     # sizes and encodings
-    "huge-chunk": _stream(said("x" * (24 * 1024 * 1024)), STOP, DONE),
-    "endless-line": _hang(CHUNKED + chunk(b"x" * (12 * 1024 * 1024))),
+    "huge-chunk": _flood(CHUNKED + b"4000100\r\n" + _BEGUN, b"x" * 65536, 1024),
+    "huge-error": _flood(b"HTTP/1.1 500 Oops\r\ncontent-length: 99999999\r\n\r\n", b"x" * 65536),
+    "ping-flood": _flood(CHUNKED, chunk(PING) * 1000),
+    "many-events": _stream(*[said("a")] * 2000, STOP, DONE),
+    "endless-line": _flood(CHUNKED, chunk(b"x" * 65536)),
     "gzip": _body("200 OK", gzip.compress(_GOOD), "text/event-stream", "content-encoding: gzip\r\n"),
-    "gzip-bomb": _body("200 OK", gzip.compress(bytes(32 * 1024 * 1024)), "text/event-stream", "content-encoding: gzip\r\n"),
     "bad-gzip": _body("500 Oops", b"not gzip", extra="content-encoding: gzip\r\n"),
     "bom": _stream(b"\xef\xbb\xbf" + _GOOD),
     "crlf": _stream(_GOOD.replace(b"\n", b"\r\n")),
@@ -257,6 +287,13 @@ SCENARIOS |= {
     "finish-number": _stream(said(), event(choice({}, 1)), DONE),
     "reasoning": _stream(event(choice({"reasoning_content": "hm"})), said(), STOP, DONE),
 }
+
+
+@scenario("gzip-bomb")
+def _gzip_bomb(connection: Connection, request: Request) -> None:
+    # 256 MiB of zeros in 256 KiB, as sixteen members: packed files may be joined.
+    packed = gzip.compress(bytes(16 * 1024 * 1024), 9) * 16
+    _body("200 OK", packed, "text/event-stream", "content-encoding: gzip\r\n")(connection, request)
 
 
 @scenario("secret-echoed")
@@ -303,3 +340,7 @@ class FaultServer(LoopbackServer):
             SCENARIOS["no-done"](connection, request) if good else connection.respond(503, b"{}")
         else:
             SCENARIOS[name](connection, request)
+
+
+if __name__ == "__main__":
+    serve(lambda: FaultServer(elsewhere=sys.argv[1]))
