@@ -53,17 +53,6 @@ class Reply(msgspec.Struct, frozen=True):
     usage: Usage
 
 
-class _Model(msgspec.Struct):
-    id: str
-
-
-class _ModelList(msgspec.Struct):
-    data: list[_Model]
-
-
-_LONGEST_NAME = 200
-
-
 class _Vector(msgspec.Struct):
     index: int
     embedding: list[float]
@@ -216,7 +205,8 @@ class EndpointClient:
         else:
             cause = str(failed).removeprefix(f"{self.target.name}: ")
         if reader.pieces:
-            raise self.failures.make("cut", f"the answer was cut: {cause}. The text so far is kept")
+            again = failed.retryable
+            raise self.failures.make("cut", f"the answer was cut: {cause}. The text so far is kept", retryable=again)
         raise failed
 
     def _late(self, watch: Watch) -> CallError:
@@ -306,6 +296,9 @@ class EndpointClient:
             options["response_format"] = {"type": "json_schema", "json_schema": schema}
         if model not in self._without_stream_options:
             options["stream_options"] = {"include_usage": True}
+        if self.target.preset.continues == "flag" and call.messages[-1].role == "assistant":
+            # The last message is the beginning of an answer that was cut, to be gone on with.
+            options |= {"continue_final_message": True, "add_generation_prompt": False}
         return options
 
     async def get(self, url: str, headers: Mapping[str, str], seconds: float = 5.0) -> bytes:
@@ -320,17 +313,6 @@ class EndpointClient:
         if not response.is_success:
             raise self.failures.of_status(response.status_code, "", "", response.headers)
         return response.content
-
-    async def models(self, seconds: float = 5.0) -> tuple[str, ...]:
-        """Return the names of the models the endpoint lists, in its order, within ``seconds``."""
-
-        body = await self._short(self._openai.models.with_streaming_response.list(), seconds)
-        try:
-            names = (model.id for model in msgspec.json.decode(body, type=_ModelList).data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            raise self.failures.make("protocol", "its /models is not a list of models: does base_url end in /v1?") from None
-        key = self.target.key
-        return tuple(name for name in names if 0 < len(name) <= _LONGEST_NAME and (not key or key not in name))
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """Return one vector for each text, in order."""
