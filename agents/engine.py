@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Self
 
 from agents.events import Outcome, RunEnded, RunStarted
@@ -119,7 +120,7 @@ def describe(request: Request) -> tuple[RunKind, str]:
         case Index(places=places, library=library):
             kind, title = "library", f"{library}: {', '.join(places)}"
         case Batch(source=source, out=out):
-            kind, title = "batch", f"{source} to {out}"
+            kind, title = "batch", f"{PurePath(source).name} to {PurePath(out).name}"
     return kind, _line(title)
 
 
