@@ -42,12 +42,12 @@ class Window:
     def add(self, now: float, amount: float = 1) -> Bucket:
         """Count ``amount`` at ``now``; times never go back. The bucket is for :meth:`correct`."""
         buckets = self._buckets
-        self._total += amount
         if buckets and now < buckets[-1].ends:
             buckets[-1].amount += amount
         else:
             self._forget(now)
             buckets.append(Bucket(now + _GRAIN, amount))
+        self._total += amount
         return buckets[-1]
 
     def correct(self, now: float, bucket: Bucket, by: float) -> None:
@@ -219,6 +219,8 @@ def _number(text: str) -> float | None:
 
 
 def _date(text: str) -> float | None:
+    if not re.match(r"\d{4}-\d\d-\d\dT", text, re.ASCII | re.IGNORECASE):
+        return None
     try:
         at = datetime.fromisoformat(text.upper())
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
