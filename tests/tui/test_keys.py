@@ -41,7 +41,7 @@ SENT = {
     **{arrow: f"\x1b[{letter}" for arrow, letter in ARROWS},
     **{f"ctrl+{arrow}": f"\x1b[1;5{letter}" for arrow, letter in ARROWS},
     **{f"alt+{arrow}": f"\x1b[1;3{letter}" for arrow, letter in ARROWS},
-    **{f"alt+{letter}": f"\x1b{letter}" for letter in "bdf"},
+    **{f"alt+{letter}": f"\x1b{letter}" for letter in "bdf123"},
     **{f"ctrl+shift+{arrow}": f"\x1b[1;6{letter}" for arrow, letter in ARROWS},
     **{f"ctrl+{letter}": chr(ord(letter) & 31) for letter in "abcdefgjklnopqrstuvwxyz"},
     "shift+f6": "\x1b[17;2~",

@@ -41,8 +41,9 @@ _LONGEST_TEXT: Final = 200_000
 # Terminals without a newer keyboard protocol send these two for Alt+Enter. Textual would make an Enter of it, which sends.
 _SEQUENCES: Final = cast("dict[str, tuple[Keys, ...]]", ANSI_SEQUENCES_KEYS)
 _SEQUENCES.setdefault("\x1b\r", (Keys.ControlJ,))
-# Textual makes Ctrl and an arrow of Alt+B and Alt+F, which go from pane to pane here; in every shell they go by words.
-for _letter in "bf":
+# Textual makes Ctrl and an arrow of Alt+B and Alt+F, which go from pane to pane here; in every shell they go by words. Of Alt and
+# a digit it makes the sign that a Mac types so, and here they are keys.
+for _letter in "bf123":
     _SEQUENCES.pop(f"\x1b{_letter}", None)
 _CONTROLS: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]")
 
