@@ -46,7 +46,7 @@ class EndpointModels(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     """Why the endpoint could not be asked. There may be models all the same: those it named before."""
     age: float | None = None
-    """Seconds since the endpoint named these models; ``None`` where it did now, or was not asked."""
+    """Seconds since the endpoint named these models; ``None`` where they come from elsewhere."""
     found: str = "configuration"
     """How it came to be known: the configuration, a variable's name, where it answers, or built in."""
     members: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ class Listing:
         """Return what is remembered, without waiting for any endpoint; what is old is asked for in the background."""
         offers = []
         for target in self._targets.values():
-            record = await self._recalled(target)
+            record = None if _is_fixed(target) else await self._recalled(target)
             age = None if record is None else self._age(record)
             if not _is_fixed(target) and (age is None or age > FRESH):
                 if not target.probed:
@@ -160,18 +160,26 @@ class Listing:
             return None
         if _is_fixed(target):
             return self._offered(target, None)
+        record, error = await self._current(target, refresh=refresh)
+        return msgspec.structs.replace(self._offered(target, record), error=error)
+
+    async def _current(self, target: Target, *, refresh: bool = False) -> tuple[Record | None, str | None]:
+        """Return the list of an endpoint, asked for if it is not fresh; where that fails the one before, and why."""
         async with self._locks[target.name]:
             record = await self._recalled(target)
-            if record is not None and not refresh and self._age(record) <= _fresh_for(target):
-                return self._offered(target, record)
+            if record is not None and not refresh and self._age(record) < _fresh_for(target):
+                return record, None
             try:
                 record = await self._ask(target)
             except CallError as error:
-                usable = record if record is not None and self._age(record) <= USABLE else None
-                return msgspec.structs.replace(self._offered(target, usable), error=str(error))
-            now = msgspec.structs.replace(self._offered(target, record), age=None)
-        await asyncio.to_thread(keep, path_of(self._folder, target), record)
-        return now
+                return self._usable(record), str(error)
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is the trouble of one endpoint and not of all
+                return self._usable(record), f"{target.name}: cannot be asked: {type(error).__name__}: {error}"
+            await asyncio.to_thread(keep, path_of(self._folder, target), record)
+            return record, None
+
+    def _usable(self, record: Record | None) -> Record | None:
+        return record if record is not None and self._age(record) <= USABLE else None
 
     async def _ask(self, target: Target) -> Record:
         """Ask an endpoint for its models. Raises :class:`CallError`."""
@@ -196,7 +204,7 @@ class Listing:
         return record
 
     async def _recalled(self, target: Target) -> Record | None:
-        if target.name not in self._records and not _is_fixed(target):
+        if target.name not in self._records:
             record = await asyncio.to_thread(recall, path_of(self._folder, target))
             if record is not None and target.name not in self._records:
                 self._remember(target, record)
@@ -240,7 +248,7 @@ class Listing:
             task.add_done_callback(lambda _: self._background.pop(target.name, None))
 
     async def _ask_quietly(self, target: Target) -> None:
-        await self.offer(target)
+        await self._current(target)
         await asyncio.to_thread(forget_old, self._folder, self._wall())
 
 
