@@ -230,7 +230,7 @@ class Attempts:
             client = await gate.ready(flight.log)
             files = await self._files(call)
             meter = self._meter(call, seat)
-            sink = self._sink(write, meter, contender)
+            sink = self._sink(write, meter, contender, told=gate.target.preset.continues == "flag")
             if contender is None or not contender.rival:
                 self.start(seat)
             began = monotonic()
@@ -282,9 +282,10 @@ class Attempts:
             self._flight.log(meter.notice, "warning")
         return meter if price is not None else None
 
-    def _sink(self, write: Callable[[str], None], meter: Meter | None, contender: Contender | None) -> Sink | None:
+    def _sink(self, write: Callable[[str], None], meter: Meter | None, contender: Contender | None, *, told: bool) -> Sink | None:
         """Return what stands between the stream and the flight; nothing for a plain call."""
-        overlap = Overlap(self._flight.text) if self._resumed else None
+        # A server that was told to go on does; one that was only shown the beginning may repeat some of it.
+        overlap = Overlap(self._flight.text) if self._resumed and not told else None
         if meter is None and contender is None and overlap is None:
             return None
         return Sink(write, meter=meter, overlap=overlap, claim=None if contender is None else contender.claim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -11,10 +12,10 @@ from agents.events import AnyEvent, Event, StepEnded, Text
 from agents.models.names import parse_model
 from agents.models.service import Models
 from agents.requests import Chat, Lane, Message, ModelCall, Priority
-from agents.settings import Defaults, Endpoint, Locations, Settings
+from agents.settings import Defaults, Endpoint, Locations, Route, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from agents.runs import Run
@@ -66,8 +67,9 @@ class Lab:
         cache: ResponseCache | None = None,
         environ: Mapping[str, str] | None = None,
         defaults: Defaults | None = None,
+        routes: Mapping[str, Route] | None = None,
     ) -> None:
-        settings = Settings(endpoints=dict(endpoints), defaults=defaults or Defaults())
+        settings = Settings(endpoints=dict(endpoints), routes=dict(routes or {}), defaults=defaults or Defaults())
         locations = Locations(config=folder / "config.toml", data=folder / "data", themes=folder / "themes")
         self.models = Models(settings, locations, cache, environ=environ or {})
         self.engine = Engine({Chat: self._answer})
@@ -87,12 +89,25 @@ class Lab:
         assert isinstance(request, Chat)
         lane = request.lanes[0]
         priority = self._priorities.get(request.session or "", Priority.INTERACTIVE)
-        call = ModelCall(model=lane.model, messages=lane.messages, use_cache=request.use_cache, priority=priority)
+        call = ModelCall(
+            model=lane.model,
+            messages=lane.messages,
+            use_cache=request.use_cache,
+            refresh=request.refresh,
+            similar=True,
+            priority=priority,
+        )
         try:
             with run.step("model", lane.model.model, lane=str(lane.model)) as step:
                 await self.models.call(step, call)
         except CallError:
             return
+
+    async def until(self, predicate: Callable[[], bool]) -> None:
+        """Wait until something of the engine's is so."""
+        async with asyncio.timeout(10):
+            while not predicate():  # noqa: ASYNC110  # what is looked at tells nobody when it changes
+                await asyncio.sleep(0.001)
 
     def submit(
         self, model: str, prompt: str = "Hello", *, use_cache: bool = True, priority: Priority = Priority.INTERACTIVE
@@ -110,6 +125,8 @@ class Lab:
         asked._reader = asked_reader
         return asked
 
-    async def ask(self, model: str, prompt: str = "Hello", *, use_cache: bool = True) -> Asked:
+    async def ask(
+        self, model: str, prompt: str = "Hello", *, use_cache: bool = True, priority: Priority = Priority.INTERACTIVE
+    ) -> Asked:
         """Make a call and wait for its end."""
-        return await self.submit(model, prompt, use_cache=use_cache).over()
+        return await self.submit(model, prompt, use_cache=use_cache, priority=priority).over()
