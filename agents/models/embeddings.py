@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from agents.errors import CallError, StrettoError
 from agents.models.attempts import backoff
 from agents.models.batching import Batcher, BatchFigures, Load
+from agents.models.gates import PATIENCE
+from agents.models.health import FAULTS
 from agents.requests import Priority
+from agents.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from agents.models.admission import Admission
     from agents.models.client import EndpointClient
     from agents.requests import ModelRef
 
-_PATIENCE: Final = 120.0
-"""A server that asks to wait longer than this is told to the person instead of being waited for."""
 _TOO_MUCH: Final = frozenset({"bad_request", "too_large"})
 """What a server says of a list that is too long for it, or of one text in it that it cannot take."""
 
@@ -99,23 +100,39 @@ class _Line:
                 return await self._through_door(texts, priority)
             except CallError as error:
                 wait = error.retry_after
-                if not error.retryable or attempt > self._place.max_retries or (wait is not None and wait > _PATIENCE):
+                if not error.retryable or attempt > self._place.max_retries or (wait is not None and wait > PATIENCE):
                     raise
             await asyncio.sleep(backoff(attempt, wait, self._chance))
             attempt += 1
 
     async def _through_door(self, texts: list[str], priority: Priority) -> list[Vector]:
+        door = self._place.door
         self._outside += 1
         inside = False
         try:
-            async with self._place.door.place(priority):
+            async with door.place(priority, tokens=sum(map(estimate_tokens, texts))):
                 self._outside -= 1
                 self._inside += 1
                 inside = True
                 client = await self._place.client()
-                return await client.embed(self._model, texts)
+                vectors = await client.embed(self._model, texts)
+                door.ok()
+                return vectors
+        except CallError as error:
+            _tell(door, error)
+            raise
         finally:
             if inside:
                 self._inside -= 1
             else:
                 self._outside -= 1
+
+
+def _tell(door: Admission, error: CallError) -> None:
+    """Let the door learn from a failure what it learns from those of chats."""
+    if error.kind == "rate_limit":
+        door.rejected(error.retry_after if error.retry_after is None or error.retry_after <= PATIENCE else None)
+    elif error.kind == "timeout":
+        door.timed_out()
+    elif error.kind in FAULTS:
+        door.failed()
