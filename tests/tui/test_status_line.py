@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from rich.cells import cell_len
 
+from agents.events import Usage
 from agents.gpu import Gpu, GpuSnapshot
 from agents.lag import LagSnapshot
 from agents.metrics import MetricsSnapshot, Window
-from agents.models.service import EndpointLoad
+from agents.models.figures import EndpointLoad
+from agents.models.names import parse_model
+from agents.models.spend import Spend
 from agents.percentiles import Percentiles
+from agents.requests import Message, ModelCall
+from agents.settings import Price
 from tests.servers.paced import PacedServer
 from tests.tui.room import HOSTILE, room
 from tests.tui.stage import Stage, stage
@@ -41,6 +46,7 @@ def desk(
     late: float | None = None,
     machine: GpuSnapshot | None = None,
     opened: bool = True,
+    spend: Spend | None = None,
 ) -> Workspace:
     """Return what the status line reads, with these readings."""
 
@@ -51,7 +57,7 @@ def desk(
     found = SimpleNamespace(
         opened=opened,
         metrics=SimpleNamespace(snapshot=lambda: metrics or figures()),
-        models=SimpleNamespace(load=load),
+        models=SimpleNamespace(load=load, spend=spend or Spend()),
         lag=SimpleNamespace(snapshot=lambda: lag(late)),
         gpu=SimpleNamespace(snapshot=lambda: machine or GpuSnapshot()),
     )
@@ -66,6 +72,33 @@ async def lines(workspace: Workspace, *, waiting: int = 0, notice: str = "", wid
         assert len(shown) == 2
         assert all(cell_len(row) < max(width, 2) for row in shown)
         return shown
+
+
+@pytest.mark.parametrize(
+    ("budget", "tokens", "words"),
+    [
+        (None, 0, ""),
+        (None, 250, "cost 0.25 "),
+        (1.0, 250, "cost 0.25 of 1.00 "),
+        (1.0, 1200, "cost 1.20 of 1.00 stops! "),
+        (1.0, 0, "cost 0.00 of 1.00 "),
+    ],
+)
+async def test_what_was_spent_stands_beside_the_budget_and_what_is_estimated_says_so(
+    budget: float | None, tokens: int, words: str
+) -> None:
+    spend = Spend(budget)
+    meter = spend.start(ModelCall(model=parse_model("paid/m"), messages=(Message("user", ""),)), Price(output=1000.0))
+    if tokens:
+        spend.budget = None
+        meter.wrote(40)
+        spend.budget = budget
+        calls, _ = await lines(desk(spend=spend))
+        assert "cost ≈0.01" in calls
+        meter.settle(Usage(output=tokens))
+    calls, _ = await lines(desk(spend=spend))
+    assert words in calls
+    assert words or "cost" not in calls
 
 
 async def test_every_figure_is_the_one_that_was_read() -> None:

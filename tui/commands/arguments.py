@@ -102,6 +102,17 @@ def temperature(value: str) -> float:
     return number
 
 
+def amount(value: str) -> float:
+    """Return an amount of money above nothing."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{value!r} is not an amount above 0")
+    return number
+
+
 def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add ``-m``."""
     words = "a model as endpoint/model[,temperature=X,...]; default: the first that the configuration or discovery names"
@@ -123,10 +134,20 @@ def add_library(parser: argparse.ArgumentParser) -> None:
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:
-    """Add ``--max-tokens``, ``--temperature`` and ``--no-cache``."""
+    """Add ``--max-tokens``, ``--temperature``, ``--no-cache`` and ``--refresh``."""
     parser.add_argument("--max-tokens", metavar="N", type=positive, help="longest answer, in tokens")
     parser.add_argument("--temperature", metavar="X", type=temperature, help="0 is steady, 1 is varied")
-    parser.add_argument("--no-cache", action="store_true", help="ask again even if the same call was answered before")
+    cache = parser.add_mutually_exclusive_group()
+    cache.add_argument("--no-cache", action="store_true", help="use no kept answers, and keep none")
+    cache.add_argument(
+        "--refresh", action="store_true", help="ask again even if the same was answered before, and keep the new answer"
+    )
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """Add ``--budget``."""
+    words = "what all of it may cost, in the currency of the configured prices; the answer that would go beyond is stopped"
+    parser.add_argument("--budget", metavar="X", type=amount, help=words)
 
 
 def add_compress(parser: argparse.ArgumentParser) -> None:
@@ -159,6 +180,7 @@ def flags(args: argparse.Namespace) -> dict[str, object]:
         "defaults.temperature": getattr(args, "temperature", None),
         "defaults.system": getattr(args, "system", None),
         "defaults.compress": getattr(args, "compress", None),
+        "defaults.budget": getattr(args, "budget", None),
         "defaults.cache": False if getattr(args, "no_cache", False) else None,
         "screen.theme": getattr(args, "theme", None),
     }

@@ -43,6 +43,7 @@ def configure(parser: arguments.CommandParser) -> None:
     arguments.add_model(parser, several=True)
     parser.add_argument("--system", metavar="S", type=arguments.text, help="the system message")
     arguments.add_sampling(parser)
+    arguments.add_budget(parser)
     arguments.add_compress(parser)
     arguments.add_json(parser)
     contests.configure(parser)
@@ -96,7 +97,7 @@ async def _run(session: Session, prompt: str, args: argparse.Namespace) -> int:
     models = await session.models(args)
     messages, defaults = (await session.message(prompt, args),), session.settings.defaults
     lanes = tuple(Lane(model=ref, messages=messages, system=defaults.system) for ref in models)
-    request = Chat(lanes=lanes, use_cache=defaults.cache)
+    request = Chat(lanes=lanes, use_cache=defaults.cache, refresh=args.refresh, budget=args.budget)
     answers = Answers(session.terminal, [str(ref) if len(models) > 1 else ref.name for ref in models], printing=not args.json)
     end = await session.follow(request, answers.show, json=args.json)
     return session.conclude(end, told=answers.failed) or int(answers.failed)

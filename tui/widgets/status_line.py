@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.widget import Widget
 
-from tui.figures import gib, percent, seconds
+from tui.figures import gib, percent, price, seconds
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from agents.workspace import Workspace
 
 _LAG_ALARM = 0.05
+_NEARLY = 0.9
+"""The share of a budget from which on it is shown as a warning."""
 _EVERY = 0.25
 """Seconds between two looks."""
 
@@ -76,8 +78,21 @@ class StatusLine(Widget):
             ("TTFT", seconds(figures.ttft.p50), ""),
             ("P95", seconds(figures.total.p95), ""),
             ("cache", percent(figures.hit_rate), ""),
+            *self._cost(),
             ("lag", seconds(lag.p99) + (" late!" if late else ""), "$warning" if late else ""),
         ]
+
+    def _cost(self) -> list[_Item]:
+        """Return what was spent, where anything was or there is a budget; what no server has counted yet is estimated."""
+        spend = self._workspace.models.spend.figures() if self._workspace.opened else None
+        if spend is None or (not spend.spent and spend.budget is None):
+            return []
+        value = f"{'≈' if spend.estimated else ''}{price(spend.spent)}"
+        if spend.budget is None:
+            return [("cost", value, "")]
+        near = spend.spent >= _NEARLY * spend.budget
+        words = " stops!" if spend.spent >= spend.budget else ""
+        return [("cost", f"{value} of {price(spend.budget)}{words}", "$warning" if near else "")]
 
     def _machine(self) -> list[_Item]:
         machine = self._workspace.gpu.snapshot()
