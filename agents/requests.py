@@ -216,6 +216,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     jobs: int | None = None
     """Calls in flight at once; ``None``: as many as the endpoints take."""
     use_cache: bool = True
+    refresh: bool = False
     budget: float | None = None
     """Nothing more is asked once the answers have cost so much, in the currency of the prices."""
     resume: bool = False

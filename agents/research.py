@@ -192,4 +192,7 @@ class _Research:
             step.write(notes(answer.text, [(source.title, source.place) for source in sources], missing))
 
     def _call(self, model: ModelRef, messages: tuple[Message, ...]) -> ModelCall:
-        return ModelCall(model=model, messages=messages, use_cache=self._request.use_cache, priority=Priority.AGENT)
+        request = self._request
+        return ModelCall(
+            model=model, messages=messages, use_cache=request.use_cache, refresh=request.refresh, priority=Priority.AGENT
+        )

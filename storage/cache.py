@@ -5,6 +5,7 @@ What was not used for longest goes first. Everything that removes works in slice
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -120,9 +121,10 @@ class ResponseCache:
 
         They are looked for beside the writer and removed in slices: other processes go on writing meanwhile.
         """
+        last = await self._store.read(lambda raw: raw.execute("SELECT max(number) FROM responses").fetchone()[0]) or 0
         removed, after = 0, 0
-        while page := await self._store.read(lambda raw: _page(raw, after, before)):  # noqa: B023  # read before the next turn
-            await self._store.write(lambda raw: _remove(raw, page))
+        while page := await self._store.read(partial(_page, numbers=(after, last), before=before)):
+            await self._store.write(partial(_remove, numbers=page))
             removed, after = removed + len(page), page[-1][0]
         return removed
 
@@ -182,7 +184,8 @@ def _remove(raw: sqlite3.Connection, numbers: list[tuple[int]]) -> None:
         raw.executemany("DELETE FROM responses WHERE number = ?", numbers)
 
 
-def _page(raw: sqlite3.Connection, after: int, before: float | None) -> list[tuple[int]]:
+def _page(raw: sqlite3.Connection, numbers: tuple[int, int], before: float | None) -> list[tuple[int]]:
+    """Return the first slice of those behind the one number and up to the other."""
     most = float("inf") if before is None else before
-    found = "SELECT number FROM responses WHERE number > ? AND stored < ? ORDER BY number LIMIT ?"
-    return raw.execute(found, (after, most, SLICE)).fetchall()
+    found = "SELECT number FROM responses WHERE number > ? AND number <= ? AND stored < ? ORDER BY number LIMIT ?"
+    return raw.execute(found, (*numbers, most, SLICE)).fetchall()

@@ -26,6 +26,7 @@ COMMANDS = {
     "runs": "what was run before",
     "ratings": "models rated by your votes between their answers",
     "serve": "the dashboard in a browser",
+    "cache": "what the cache of answers holds; empty it",
     "models": "the endpoints and models that can be used now",
     "keys": "the dashboard's keys, and what is wrong with your own",
     "themes": "the dashboard's themes; show one, check a file",

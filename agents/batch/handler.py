@@ -132,7 +132,13 @@ class _Work:
         try:
             # Whatever it is, a bug too, it must not cost the other rows their answers; the step has told it.
             with suppress(Exception), step:
-                call = ModelCall(model=ref, messages=unit.messages, use_cache=self._request.use_cache, priority=Priority.BATCH)
+                call = ModelCall(
+                    model=ref,
+                    messages=unit.messages,
+                    use_cache=self._request.use_cache,
+                    refresh=self._request.refresh,
+                    priority=Priority.BATCH,
+                )
                 text = (await self._models.call(step, call)).text
         finally:
             self._run.let_go(step)

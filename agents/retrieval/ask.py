@@ -163,7 +163,9 @@ async def _answer(run: Run, request: Ask, hits: tuple[Hit, ...], missing: list[M
         if compressor is not None:
             texts = await compressor.passages(step, texts, request.question)
         messages = answer_messages(request.question, hits, form, texts)
-        answer = await models.call(step, ModelCall(model=model, messages=messages, use_cache=request.use_cache))
+        answer = await models.call(
+            step, ModelCall(model=model, messages=messages, use_cache=request.use_cache, refresh=request.refresh)
+        )
         step.write(notes(answer.text, [(hit.title, str(hit.place)) for hit in hits], missing))
 
 

@@ -79,7 +79,11 @@ async def _research(session: Session, args: argparse.Namespace) -> int:
     from agents.requests import Research
 
     request = Research(
-        task=args.task, model=await session.model(args), places=tuple(args.places), use_cache=session.settings.defaults.cache
+        task=args.task,
+        model=await session.model(args),
+        places=tuple(args.places),
+        use_cache=session.settings.defaults.cache,
+        refresh=args.refresh,
     )
     printer = AgentPrinter(session.terminal, printing=not args.json)
     end = await session.follow(request, printer.show, json=args.json)

@@ -73,6 +73,7 @@ async def _ask(session: Session, args: argparse.Namespace) -> int:
         paths=tuple(args.paths),
         source_timeout=settings.library.source_timeout,
         use_cache=settings.defaults.cache,
+        refresh=args.refresh,
     )
     printer = AskPrinter(session.terminal, printing=not args.json)
     end = await session.follow(request, printer.show, json=args.json)

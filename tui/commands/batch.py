@@ -178,6 +178,7 @@ async def _request(session: Session, args: argparse.Namespace) -> Batch:
         system=defaults.system,
         jobs=args.jobs,
         use_cache=defaults.cache,
+        refresh=args.refresh,
         budget=args.budget,
         resume=args.resume,
         retry_errors=args.retry_errors,

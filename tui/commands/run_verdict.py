@@ -86,7 +86,7 @@ async def _chat(session: Session, prompt: str, args: argparse.Namespace) -> tupl
     from agents.requests import Chat
 
     asked = await lanes(session, prompt, args)
-    return Chat(lanes=asked, use_cache=session.settings.defaults.cache), [lane.label for lane in asked]
+    return Chat(lanes=asked, use_cache=session.settings.defaults.cache, refresh=args.refresh), [lane.label for lane in asked]
 
 
 def _candidates(collected: Collected, prompt: str) -> tuple[Candidate, ...]:

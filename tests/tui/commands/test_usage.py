@@ -12,6 +12,7 @@ from tui.main import COMMANDS, main
 _BELOW = [
     "agent research",
     "agent list",
+    "cache clear",
     "library add",
     "library list",
     "library remove",
