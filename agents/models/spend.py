@@ -78,7 +78,7 @@ class Purse:
         """Return the error that ends what would go beyond the budget."""
         self._refused()
         way = "a larger --budget, or defaults.budget in the configuration, lets more through"
-        return CallError("budget", f"stopped: {self.whose} budget of {shown(self.budget or 0.0)} is used up; {way}")
+        return CallError("budget", f"stopped: {self.whose} budget of {self.budget or 0:g} is used up; {way}")
 
 
 class Meter:
@@ -249,13 +249,6 @@ class Spend:
 def cost_of(price: Price, usage: Usage) -> float:
     """Return what a call costs by the server's own count."""
     return (usage.input * price.input + usage.output * price.output) / 1e6
-
-
-def shown(amount: float) -> str:
-    """Return an amount of money as people read it, small ones to two digits that count: ``12.50``, ``0.0034``, ``0``."""
-    if amount >= 1 or amount <= 0:
-        return f"{amount:.2f}" if amount else "0"
-    return f"{amount:.2f}" if amount >= 0.1 else f"{amount:.2g}" if amount >= 1e-4 else f"{amount:.1e}"
 
 
 def _input_tokens(call: ModelCall) -> int:

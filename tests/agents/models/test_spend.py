@@ -10,7 +10,7 @@ from agents.engine import Engine
 from agents.errors import CallError
 from agents.events import Usage
 from agents.models.names import parse_model
-from agents.models.spend import Spend, shown
+from agents.models.spend import Spend
 from agents.requests import Attachment, Chat, Lane, Message, ModelCall, Priority
 from agents.settings import Price
 
@@ -171,10 +171,3 @@ def test_a_budget_is_passed_by_less_than_the_last_piece(pieces: list[int], budge
         pass
     assert spend.figures().spent <= budget + max((max(piece / 4, 1) * 10e-6 for piece in pieces), default=0.0) + 1e-12
     assert spend.figures().spent >= 0
-
-
-@pytest.mark.parametrize(
-    ("amount", "words"), [(0, "0"), (12.5, "12.50"), (0.25, "0.25"), (0.0034, "0.0034"), (0.00012345, "0.00012"), (2e-7, "2.0e-07")]
-)
-def test_amounts_are_shown_with_the_digits_that_count(amount: float, words: str) -> None:
-    assert shown(amount) == words

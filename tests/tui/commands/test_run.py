@@ -53,6 +53,26 @@ async def test_only_the_answer_is_on_standard_output(home: Home, paced: PacedSer
     assert asked["messages"][0] == {"role": "system", "content": "Be brief"}  # type: ignore[index]  # a request
 
 
+async def test_a_budget_stops_the_answer_keeps_its_text_and_says_so(home: Home, paced: PacedServer) -> None:
+    home.config.write_text(f"{home.config.read_text()}price = {{ input = 0.0, output = 1000.0 }}\n")
+    done = await asyncio.to_thread(home.run, "run", "Sing", "-m", "lab/paced-4000-200", "--budget", "0.0205")
+    assert done.returncode == 1
+    assert 0 < len(done.stdout) < 400
+    assert "budget of 0.0205 is used up" in done.stderr
+    assert "Traceback" not in done.stderr
+    run, (text,) = await kept(home)
+    assert msgspec.json.decode(run.request, type=Chat).budget == 0.0205
+    assert done.stdout.startswith(text)
+    assert text
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "inf", "nan", "much"])
+def test_a_budget_is_an_amount_above_nothing(home: Home, amount: str) -> None:
+    done = home.run("run", "Sing", "--budget", amount)
+    assert done.returncode == 2
+    assert "is not an amount above 0" in done.stderr
+
+
 async def test_several_models_run_at_once_and_are_printed_in_their_order(home: Home, paced: PacedServer) -> None:
     models = ("-m", "lab/delay-0.6-3", "-m", "lab/delay-0.6-4,max_tokens=9", "-m", "nosuch/x")
     done = await asyncio.to_thread(home.run, "run", "hi", *models, "--max-tokens", "5")
