@@ -263,6 +263,8 @@ class Metrics:
         if event.own_chars is None:
             return
         added = max(step.chars - max(event.own_chars - step.offset, 0), 0)
+        if not added:
+            return
         step.chars -= added
         for index in range(len(self._flow) - 1, -1, -1):
             at, id, lane, chars, size = self._flow[index]  # noqa: A001

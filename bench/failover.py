@@ -179,9 +179,7 @@ def main() -> None:
     print(f"{options.calls} calls, {options.in_flight} in flight, answers of 0.6 s; one server killed at 1/3, back at 2/3")
     print(f"  lost or failed             {len(result.bad)} (bound 0){lost}")
     print(f"  answers by server          {places['one']} and {places['two']}; {result.retried} attempts made again")
-    print(
-        f"  load moved within          {result.moved:.2f} s (bound {MOVED:g}); longest time without an answer {result.silence:.2f} s"
-    )
+    print(f"  load moved within          {result.moved:.2f} s (bound {MOVED:g}); longest silence {result.silence:.2f} s")
     print(f"  first answer after return  {_seconds(returned)} (bound {RETURNED:g} s)")
     print(f"  a third of the load again  {_seconds(shared)}")
     if result.bad or result.moved > MOVED or returned is None or returned > RETURNED:
