@@ -24,6 +24,7 @@ from tests.servers.paced import PacedServer
 from tests.tui.picture import picture, strips_of
 from tests.tui.stage import Stage, stage
 from tui.compare.lanes import onward
+from tui.widgets.pane_clock import Allowance
 from tui.widgets.stream_pane import StreamPane
 
 if TYPE_CHECKING:
@@ -249,7 +250,10 @@ async def still(folder: Path, *models: str) -> AsyncIterator[Stage]:
     """Open the app with everything that moves by itself at rest; without ``models`` it looks for some itself."""
     clock = Steady()
     play = Play(clock)
-    with mock.patch("agents.runs.new_run_id", side_effect=(f"run{number:011}" for number in itertools.count(1))):
+    numbers = (f"run{number:011}" for number in itertools.count(1))
+    # How many rows a text has is a guess until its blocks were shaped: here each is at once, however slow the machine is.
+    unlimited = mock.patch.object(Allowance, "__bool__", return_value=True)
+    with mock.patch("agents.runs.new_run_id", side_effect=numbers), unlimited:
         async with PacedServer(models=("first", "second", "third")) as server:
             names = [f"lab/{name}" for name in models]
             async with stage(folder, server.base_url, *names, size=SIZES[1], reduced_motion=True, clock=clock) as at:
