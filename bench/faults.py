@@ -35,7 +35,7 @@ from tests.servers.outcomes import ENDLESS, EXPECTED, UNREACHED
 from tests.servers.process import fault_process
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from agents.runs import Run
 
@@ -46,6 +46,11 @@ MEMORY_BOUND = 64 * 1024 * 1024
 KEY = "sk-CANARY-0123456789"
 _BY_TOTAL = frozenset({"trickle-forever", "reasoning-forever"})
 """Faults that only the limit of the whole call ends."""
+
+
+EVERY = (*UNREACHED, *EXPECTED)
+QUICK = tuple(fault for fault in EVERY if fault in UNREACHED or EXPECTED[fault][1] != "timeout")
+"""Without those that only a time limit ends."""
 
 
 class Row(NamedTuple):
@@ -263,8 +268,8 @@ def _environment(proxy: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-async def run(*, quick: bool = False, calls: int = 500, show: Callable[[Row], None] = lambda row: None) -> Figures:
-    """Measure every fault, then make ``calls`` more, 25 at once. ``quick`` leaves out what only a time limit ends."""
+async def run(faults: Sequence[str], calls: int, show: Callable[[Row], None] = lambda row: None) -> Figures:
+    """Measure ``faults`` one after the other, then make ``calls`` calls to all kinds, 25 at once."""
     async with AsyncExitStack() as stack:
         elsewhere = await stack.enter_async_context(LoopbackServer(_ignore))
         base_url = stack.enter_context(fault_process(elsewhere.base_url))
@@ -276,8 +281,6 @@ async def run(*, quick: bool = False, calls: int = 500, show: Callable[[Row], No
             await stack.enter_async_context(dead.untrusted()) if dead.OPENSSL else 0,
         )
         settings = Settings(endpoints=endpoints(base_url, ports), defaults=Defaults(cache=False))
-        waits = {fault for fault, (_, kind, _) in EXPECTED.items() if kind == "timeout"}
-        faults = [fault for fault in (*UNREACHED, *EXPECTED) if not quick or fault not in waits]
         async with _workspace(settings) as workspace:
             await measure(workspace, "no-done")  # imports, the first connection
             rows = []
@@ -343,8 +346,8 @@ def main() -> None:
     lines = not options.markdown and not options.json
     figures = asyncio.run(
         run(
-            quick=options.quick,
-            calls=100 if options.quick else 500,
+            QUICK if options.quick else EVERY,
+            100 if options.quick else 500,
             show=lambda row: print(_line(row), flush=True) if lines else None,
         )
     )

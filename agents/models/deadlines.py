@@ -41,11 +41,18 @@ class Watch:
 
     def touch(self) -> None:
         """Note that the model said something."""
+        first = self._last is None
         self._last = self._loop.time()
+        if first:
+            # From now on silence is limited, most often to less than the first token was; later texts only move that limit away.
+            self._set_anew()
 
     def ending(self, grace: float) -> None:
         """Note that the answer is whole: what may still follow has ``grace`` seconds."""
         self._ending = self._loop.time() + grace
+        self._set_anew()
+
+    def _set_anew(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._check()
