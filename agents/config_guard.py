@@ -14,8 +14,10 @@ from agents.models.presets import PRESETS, place_of
 from agents.settings import Endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agents.config import Layer
-    from agents.settings import Locations, Route, Settings
+    from agents.settings import Defaults, Locations, Route, Settings
 
 
 def guard(project: Layer, settings: Settings, trusted: Settings, locations: Locations) -> None:
@@ -30,6 +32,8 @@ def guard(project: Layer, settings: Settings, trusted: Settings, locations: Loca
         here, own = f"endpoints.{name}", trusted.endpoints.get(name)
         if name in PRESETS and own is None:
             refuse(here, f"take the place of what is found as {name!r}")
+        if own is not None and settings.endpoints[name].price != own.price:
+            refuse(f"{here}.price", "say what your own endpoint costs")
         base_url, key = place_of(name, settings.endpoints[name], {})
         own_url, own_key = place_of(name, own or Endpoint(), {})
         away = bool(base_url) and not is_loopback(base_url)
@@ -44,12 +48,20 @@ def guard(project: Layer, settings: Settings, trusted: Settings, locations: Loca
     for name in project.table.get("routes", {}):
         if name in trusted.routes and settings.routes[name] != trusted.routes[name]:
             refuse(f"routes.{name}", "lead calls elsewhere than your own configuration does")
+    _guard_money(settings.defaults, trusted.defaults, refuse)
     embeddings = settings.library.embeddings
     if embeddings not in {"static", trusted.library.embeddings}:
         name = embeddings.partition("/")[0]
         endpoint = settings.endpoints.get(name)
         if name not in trusted.endpoints and not (endpoint and is_loopback(place_of(name, endpoint, {})[0])):
             refuse("library.embeddings", "send your documents to another machine or a paid service")
+
+
+def _guard_money(asked: Defaults, own: Defaults, refuse: Callable[[str, str], NoReturn]) -> None:
+    if asked.speculate == "always" != own.speculate:
+        refuse("defaults.speculate", "ask beforehand where that costs")
+    if own.budget is not None and (asked.budget is None or asked.budget > own.budget):
+        refuse("defaults.budget", "raise what you said a session may cost")
 
 
 def route_fault(name: str, route: Route, settings: Settings) -> str | None:

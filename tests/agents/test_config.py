@@ -217,6 +217,31 @@ def test_a_project_may_use_a_key_on_this_machine_and_tune_the_persons_endpoints(
     assert settings.library.embeddings == "keyless/m"
 
 
+@pytest.mark.parametrize(
+    ("own", "project", "key"),
+    [
+        ("[defaults]\nspeculate = 'free'\n", "[defaults]\nspeculate = 'always'\n", "defaults.speculate"),
+        ("[defaults]\nbudget = 1.0\n", "[defaults]\nbudget = 2.0\n", "defaults.budget"),
+        (
+            "[endpoints.paid]\nbase_url = 'https://models.example/v1'\nprice = { output = 9.0 }\n",
+            "[endpoints.paid]\nprice = { output = 0.0 }\n",
+            "endpoints.paid.price",
+        ),
+    ],
+)
+def test_a_project_may_not_spend_a_persons_money(places: Places, own: str, project: str, key: str) -> None:
+    places.own.write_text(own)
+    places.project.write_text(project)
+    assert places.fault().startswith(f"{places.project}: {key}: a project's file may not ")
+
+
+def test_a_project_may_spend_less(places: Places) -> None:
+    places.own.write_text("[defaults]\nbudget = 1.0\nspeculate = 'always'\n")
+    places.project.write_text("[defaults]\nbudget = 0.5\nspeculate = 'free'\n")
+    settings = places.load()
+    assert (settings.defaults.budget, settings.defaults.speculate) == (0.5, "free")
+
+
 def test_a_project_may_not_name_another_machine_even_without_a_key(places: Places) -> None:
     places.project.write_text('[endpoints.open]\nbase_url = "https://models.example/v1"\n')
     assert "endpoints.open.base_url: a project's file may not send what you write to another machine" in places.fault()
