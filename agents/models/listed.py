@@ -58,7 +58,9 @@ def recall(path: Path) -> Record | None:
 def keep(path: Path, record: Record) -> None:
     """Write a list in place of the one before, whole or not at all."""
     with suppress(OSError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One after the other: a mode is given to the last folder of a path only, and the data folder is private, too.
+        path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         # Made with mode 0600, and put in place by renaming: two that write at once leave one whole file.
         number, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".json")
         try:

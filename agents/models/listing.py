@@ -41,6 +41,8 @@ class EndpointModels(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     details: tuple[ModelFacts, ...] = ()
     """What the server says of its models; only those of which it says something."""
+    price: Price | None = None
+    """What the configuration says that each of them costs, per million tokens."""
     embedding_model: str | None = None
     image_model: str | None = None
     error: str | None = None
@@ -230,6 +232,7 @@ class Listing:
             base_url=_shown(target.base_url),
             models=models,
             details=tuple(filter(None, map(self._facts.get(target.name, {}).get, models))),
+            price=endpoint.price,
             embedding_model=endpoint.embedding_model,
             image_model=endpoint.image_model,
             age=None if record is None else max(0.0, self._age(record)),

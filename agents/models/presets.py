@@ -142,7 +142,7 @@ PRESETS: Mapping[EndpointKind, Preset] = {
         # Newer models refuse an answer that was begun for them, so that none is.
         choice=("haiku", "sonnet"),
     ),
-    "embedded": Preset(title="the embedded model", own=True, concurrency=4, health_path="/health", tokenize_path="/tokenize"),
+    "embedded": Preset(title="Embedded model", own=True, concurrency=4, health_path="/health", tokenize_path="/tokenize"),
 }
 """Everything known beforehand, by kind. Checked against the documentation of each in 2026, where not said otherwise."""
 

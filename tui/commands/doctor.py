@@ -12,20 +12,19 @@ import sys
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-from urllib.request import getproxies
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from agents.errors import ConfigError, StrettoError
+from agents.errors import ConfigError
 from agents.settings import Settings
 from tui.commands import arguments
+from tui.commands.doctor_endpoints import Check, check_endpoints, check_keys, check_routes
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from agents.models.discovery import Target
     from agents.settings import Locations
 
 DESCRIPTION = """Check Python, SQLite, the data folder, the configuration, endpoints, the embedded model, keys, themes, the terminal
@@ -36,22 +35,10 @@ EXAMPLES = """\
   stretto doctor --json | jq -r 'select(.state != "ok").message'
   stretto doctor --offline            ask no endpoint"""
 
-State = Literal["ok", "warn", "fail"]
-
 _ROOM = 200 << 20
 """Bytes of free disk below which a warning is due: an hour of streamed answers takes a tenth of it."""
-_REACHED_WITHIN = 2.0
-"""Seconds an endpoint whose models are configured has to take a connection."""
 _WAL_FIXED = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
 """The first releases, one a branch, without the fault that may damage a database which two connections checkpoint at once."""
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One line of the report."""
-
-    state: State
-    name: str
-    message: str
 
 
 def configure(parser: arguments.CommandParser) -> None:
@@ -79,7 +66,7 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     report(check_screen(settings, locations))
     report(check_data(locations))
     report(check_embedded())
-    report(check_keys(settings))
+    report([*check_keys(settings), *check_routes(settings)])
     if not args.offline:
         terminal.status("asking the endpoints…")
         report(asyncio.run(check_endpoints(settings, locations)))
@@ -217,61 +204,6 @@ def _installed(package: str, pattern: str) -> bool:
     spec = find_spec(package)
     places = spec.submodule_search_locations if spec else None
     return any(found.stat().st_size for place in places or () for found in Path(place).glob(pattern))
-
-
-def check_keys(settings: Settings) -> list[Check]:
-    """Say which configured endpoints want a key whose variable is not set."""
-    from agents.models.discovery import missing_key, targets
-
-    return [
-        Check("fail", "endpoint", f"{target.name}: {fault}")
-        for target in targets(settings, os.environ).values()
-        if (fault := missing_key(target))
-    ]
-
-
-async def check_endpoints(settings: Settings, locations: Locations) -> list[Check]:
-    """Ask every endpoint that has its key for its models; one whose models are configured is only reached for."""
-    from agents.models.discovery import missing_key, targets
-    from agents.models.service import Models
-
-    known = targets(settings, os.environ)
-    try:
-        async with Models(settings, locations) as models:
-            endpoints = await models.available()
-    except StrettoError as error:
-        return [Check("fail", "endpoint", str(error))]
-    found = []
-    async with asyncio.TaskGroup() as group:
-        reached = {endpoint.name: group.create_task(_reaches(known[endpoint.name])) for endpoint in endpoints}
-    for endpoint in endpoints:
-        if missing_key(known[endpoint.name]):
-            continue  # told already
-        where = f"{endpoint.name} ({endpoint.base_url or 'in a process of its own'})"
-        if endpoint.error:
-            found.append(Check("fail", "endpoint", f"{where}: {endpoint.error.removeprefix(f'{endpoint.name}: ')}"))
-        elif not reached[endpoint.name].result():
-            fault = f"nothing answers there within {_REACHED_WITHIN:g} s; start its server or correct base_url"
-            found.append(Check("fail", "endpoint", f"{where}: {fault}"))
-        else:
-            count = len(endpoint.models)
-            found.append(Check("ok", "endpoint", f"{where}: {count} model{'s' if count != 1 else ''}"))
-    return found or [Check("fail", "endpoint", "there is none; put one in the configuration")]
-
-
-async def _reaches(target: Target) -> bool:
-    """Return whether an endpoint with configured models answers; of others, and behind a proxy, only a question to it tells."""
-    from agents.addresses import is_loopback
-    from agents.models.discovery import answers
-
-    try:
-        local = is_loopback(target.base_url)
-    except ValueError:  # not an address at all
-        return False
-    behind_proxy = not local and getproxies().keys() & {"all", target.base_url.partition(":")[0]}
-    if target.endpoint.kind == "embedded" or not target.endpoint.models or behind_proxy:
-        return True
-    return await answers(target, _REACHED_WITHIN)
 
 
 def check_terminal() -> Check:

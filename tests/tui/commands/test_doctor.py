@@ -8,10 +8,12 @@ import msgspec
 import pytest
 
 from agents.locations import find_locations
-from tui.commands.doctor import Check, check_data, check_sqlite, check_terminal
+from tui.commands.doctor import check_data, check_sqlite, check_terminal
+from tui.commands.doctor_endpoints import Check
 
 if TYPE_CHECKING:
     from tests.servers.faults import FaultServer
+    from tests.servers.paced import PacedServer
     from tests.tui.commands.process import Home
 
 
@@ -94,6 +96,26 @@ async def test_an_endpoint_is_not_said_to_be_in_order_without_its_key_or_without
     assert f"stretto: named: the variable NAMED_KEY {unset}" in listed.stderr.splitlines()
     assert "named/-" in listed.stdout
     assert "good/m" in listed.stdout
+
+
+async def test_declared_models_are_tried_and_routes_are_told(home: Home, paced: PacedServer) -> None:
+    home.endpoint(paced.base_url, "vectors", models=["m"], embedding_model="words", image_model="flux")
+    home.endpoint(paced.url, "wrong", models=["m"], embedding_model="words")
+    with home.config.open("a") as file:
+        file.write(
+            '[routes.pool]\nmembers = ["lab", "vectors"]\nfallbacks = ["openai/gpt"]\n[routes.gone]\nmembers = ["anthropic"]\n'
+        )
+    done = await asyncio.to_thread(home.run, "doctor")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert f"ok endpoint lab ({paced.base_url}): 3 models" in lines
+    assert "ok images vectors/flux (not among the models it lists)" in lines
+    assert any(line.startswith("ok embeddings vectors/words: vectors of ") for line in lines)
+    assert any(line.startswith("fail embeddings wrong/words: ") and line.endswith("wrong.embedding_model") for line in lines)
+    todo = "cannot be used: configure the endpoint or set the variable of its key"
+    assert f"warn route pool leads to lab, vectors, else to openai/gpt; openai/gpt {todo}" in lines
+    assert f"fail route gone leads to anthropic; anthropic {todo}" in lines
+    assert paced.counts.by_path["/v1/embeddings"] == 1
 
 
 def test_a_sound_installation_ends_with_0(home: Home) -> None:
