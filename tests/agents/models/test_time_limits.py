@@ -7,8 +7,9 @@ import pytest
 
 from agents.settings import Endpoint, Timeouts
 from tests.agents.models.lab import Lab
-from tests.servers.faults import CHUNKED, DONE, END, PING, STOP, FaultServer, chunk, said
+from tests.servers.faults import CHUNKED, DONE, END, PING, STOP, FaultServer, said
 from tests.servers.http import Connection, LoopbackServer, Request
+from tests.servers.paced import chunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

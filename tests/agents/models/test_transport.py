@@ -15,9 +15,9 @@ from agents.requests import Message, ModelCall
 from agents.settings import Endpoint, Timeouts
 from tests.agents.models.lab import Lab
 from tests.servers import dead
-from tests.servers.faults import CHUNKED, DONE, END, STOP, FaultServer, chunk, said
+from tests.servers.faults import CHUNKED, DONE, END, STOP, FaultServer, said
 from tests.servers.http import Connection, LoopbackServer, Request
-from tests.servers.paced import PacedServer
+from tests.servers.paced import PacedServer, chunk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
