@@ -151,7 +151,7 @@ class Progress:
         """Return what is said at the end: rows and time, then tokens, cost and how long calls took."""
         seconds = self._last - (self._first or self._began)
         fine = self.done - self.errors.total()
-        head = f"{self.done:,} rows in {seconds:.1f} s"
+        head = f"{self.done:,} rows in {seconds:.{1 if seconds >= 100 else 2}f} s"
         if self.done and seconds > 0:
             head += f" ({self.done / seconds:.1f}/s)"
         head += f": {fine:,} fine, {self.errors.total():,} failed" + (f" ({self._classes()})" if self.errors else "")
