@@ -200,9 +200,11 @@ class AnswerCache:
         return False
 
     async def settle(self, *, closing: bool = False) -> None:
-        """Write down what answers were used, when many or old uses gathered, or before ``closing``."""
+        """Write down what answers were used, when many or old uses gathered, or before ``closing``. Nobody waits for it."""
         due = closing or len(self._lookups.used) >= _NOTED or self._clock() - self._noted >= _NOTED_SECONDS
         if not self._lookups or not due:
+            if self._totals is None and not closing:
+                await self.look()
             return
         lookups = self._take()
         try:

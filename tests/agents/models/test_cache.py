@@ -176,6 +176,17 @@ async def test_uses_are_written_together_when_many_or_old_ones_wait(tmp_path: Pa
         assert store.commits == before + 2
 
 
+async def test_what_is_held_is_known_after_the_first_hit_of_a_session(tmp_path: Path) -> None:
+    async with Store(tmp_path / "s.db") as store:
+        await AnswerCache(ResponseCache(store), 1e6).put("k", Answer(text="a", finish="stop"))
+        cache = AnswerCache(ResponseCache(store), 1e6)
+        assert cache.figures().entries is None
+        await cache.get("k", ignore)
+        await cache.settle()
+        figures = cache.figures()
+        assert (figures.entries, figures.hits) == (1, 1)
+
+
 async def test_a_full_disk_makes_calls_slower_and_never_wrong(tmp_path: Path) -> None:
     async with Store(tmp_path / "s.db") as store:
         cache = AnswerCache(ResponseCache(store), 1e6)
