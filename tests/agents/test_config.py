@@ -176,6 +176,83 @@ def test_variables_of_other_things_are_left_alone(places: Places) -> None:
     assert places.load(STRETTO_TRACE="1", STRETTOX__A="1", DEFAULTS__MAX_TOKENS="x") == Settings()
 
 
+def test_an_endpoint_that_is_called_like_a_kind_is_of_it_and_needs_no_more(places: Places) -> None:
+    places.own.write_text(
+        '[endpoints.openrouter]\n[endpoints.vllm]\nbase_url = "http://10.0.0.1:8000/v1"\n[endpoints.embedded]\n'
+        '[endpoints.gpu1]\nkind = "vllm"\nbase_url = "http://10.0.0.7:8000/v1"\nconcurrency = 5\n'
+        '[endpoints.ollama]\nkind = "openai"\nbase_url = "http://10.0.0.2/v1"\n'
+    )
+    found = places.load(STRETTO_ENDPOINTS__NANOGPT__MAX_RETRIES="0").endpoints
+    assert {name: (endpoint.kind, endpoint.concurrency) for name, endpoint in found.items()} == {
+        "openrouter": ("openrouter", 8),
+        "vllm": ("vllm", 32),
+        "embedded": ("embedded", 4),
+        "gpu1": ("vllm", 5),
+        "ollama": ("openai", 8),
+        "nanogpt": ("nanogpt", 8),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[endpoints.mine]\nkind = 'openai'", "endpoints.mine has no base_url; add one like"),
+        ("[endpoints.lab]\nconcurrency = 'fast'", "endpoints.lab.concurrency must be a whole number or adaptive"),
+        ("[defaults]\nsimilar = 1.5", "defaults.similar must be at most 1"),
+        ("[routes.r]\nmembers = ['ollama']\nhedge_budget = 2", "routes.r.hedge_budget must be at most 1"),
+        ("[routes.r]\nmembers = []", "routes.r.members is empty; name endpoints, like members = "),
+        ("[routes.ollama]\nmembers = ['vllm']", "routes.ollama is called like an endpoint; give the route another name"),
+        ("[routes.r]\nmembers = ['nowhere']", "routes.r.members: there is no endpoint 'nowhere'; there are anthropic, "),
+        ("[routes.r]\nmembers = ['ollama', 'ollama']", "routes.r.members names the same place twice"),
+        ("[routes.r]\nmembers = ['ollama/']", "routes.r.members: 'ollama/' names no model; write endpoint/model"),
+        ("[routes.r]\nmembers = ['ollama']\nfallbacks = ['vllm']", "routes.r.fallbacks: 'vllm' names no model"),
+        ("[routes.r]\nmembers = ['s']\n[routes.s]\nmembers = ['vllm']", "routes.r.members: 's' is a route; a route leads to"),
+    ],
+)
+def test_routes_and_kinds_that_cannot_be_are_named(places: Places, text: str, expected: str) -> None:
+    places.own.write_text(text)
+    message = places.fault()
+    assert message.startswith(f"{places.own}: ")
+    assert expected in message
+
+
+def test_a_route_may_lead_to_what_is_configured_and_to_what_is_found(places: Places) -> None:
+    places.own.write_text(
+        '[endpoints.gpu1]\nkind = "vllm"\nbase_url = "http://10.0.0.7:8000/v1"\n'
+        '[routes.gpu]\nmembers = ["gpu1", "ollama/qwen3:8b"]\nfallbacks = ["openrouter/openai/gpt-5-mini"]\nhedge = true\n'
+    )
+    assert places.load().routes["gpu"].fallbacks == ("openrouter/openai/gpt-5-mini",)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, preset in PRESETS.items() if preset.key and kind != "openai"])
+def test_a_project_may_not_use_a_service_by_its_kind(places: Places, kind: str) -> None:
+    places.project.write_text(f'[endpoints.mine]\nkind = "{kind}"\n')
+    assert "endpoints.mine.api_key_env: a project's file may not send a key to another machine" in places.fault()
+    places.project.write_text(f'[endpoints.mine]\nkind = "{kind}"\nbase_url = "http://127.0.0.1:9/v1"\n')
+    assert places.load().endpoints["mine"].api_key_env is None
+    places.project.write_text(f'[endpoints.mine]\nkind = "{kind}"\nbase_url = "{PRESETS[kind].base_url}"\n')  # type: ignore[index]
+    assert "endpoints.mine.api_key_env" in places.fault()
+
+
+def test_a_project_may_not_move_the_persons_endpoint_by_its_kind(places: Places) -> None:
+    places.own.write_text('[endpoints.mine]\nkind = "ollama"\n')
+    places.project.write_text('[endpoints.mine]\nkind = "openrouter"\n')
+    assert "endpoints.mine" in places.fault()
+    places.own.write_text("[endpoints.openrouter]\n")
+    places.project.write_text('[endpoints.openrouter]\nbase_url = "http://127.0.0.1:9/v1"\n')
+    assert "endpoints.openrouter.base_url: a project's file may not move" in places.fault()
+
+
+def test_a_project_may_add_a_route_and_not_lead_the_persons_own_elsewhere(places: Places) -> None:
+    places.own.write_text('[routes.mine]\nmembers = ["ollama"]\n')
+    places.project.write_text('[routes.new]\nmembers = ["ollama", "vllm"]\n')
+    assert set(places.load().routes) == {"mine", "new"}
+    places.project.write_text('[routes.mine]\nfallbacks = ["openai/gpt-5"]\n')
+    assert "routes.mine: a project's file may not lead calls elsewhere" in places.fault()
+    places.project.write_text('[routes.mine]\nmembers = ["ollama"]\n')
+    assert places.load().routes["mine"].members == ("ollama",)
+
+
 _HOSTED = '[endpoints.hosted]\nbase_url = "https://api.example.org/v1"\napi_key_env = "HOSTED_KEY"\n'
 
 

@@ -106,9 +106,9 @@ def _rows(offer: EndpointModels, width: int) -> Iterator[_Row]:
         found = f"{found}; listed {_ago(offer.age)}"
     special = {offer.embedding_model: "embeddings", offer.image_model: "images"}
     models = [model for model in offer.models if model.strip()]
+    models += [model for model in special if model and model not in models]
     if offer.error and offer.age is None:
         models = []  # none of those that are configured can be used
-    models += [model for model in special if model and models and model not in models]
     facts = {model.name: model for model in offer.details}
     for model in models:
         kind = f"{offer.kind}, {special[model]}" if model in special else offer.kind
