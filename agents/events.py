@@ -249,7 +249,9 @@ class StepEnded(StepEvent, frozen=True, kw_only=True, tag="step_ended"):
         It counts tokens and not pieces of text, of which many servers send several tokens each.
         """
         timings, usage = self.timings, self.usage
-        if self.cached or usage is None or timings.first is None or timings.itl_mean is None or timings.ended <= timings.first:
+        if self.cached or self.speculated or usage is None:
+            return None
+        if timings.first is None or timings.itl_mean is None or timings.ended <= timings.first:
             return None
         return usage.output / (timings.ended - timings.first)
 

@@ -239,8 +239,8 @@ class Metrics:
         counts = _Counts(calls=event.outcome != "cancelled")
         if event.outcome in {"failed", "cut", "late"}:
             counts.errors[event.error_kind or event.outcome] = 1
-        if event.cached:
-            counts.hits = 1
+        if event.cached or event.speculated:
+            counts.hits = int(event.cached)  # what was made beforehand was paid for, and nobody can say when
             self._flow = deque(entry for entry in self._flow if entry[1] != event.step)
         else:
             self._measure(event)

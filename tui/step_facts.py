@@ -71,6 +71,7 @@ def _of_call(end: StepEnded | None) -> list[Fact]:
         cached = f" ({usage.cached}{share} read from the server's cache)" if usage.cached else ""
         tokens = f"{about}{usage.output} out" if usage.estimated else f"{usage.input} in{cached}, {usage.output} out"
     where = ", from stretto's cache" if end.cached else ", shared with an equal call" if end.joined else ""
+    where = ", made before it was asked for" if end.speculated else where
     alike = [] if end.similar is None else [("similar", made_for(end.similar_to, end.similar))]
     return [
         *alike,

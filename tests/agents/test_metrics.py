@@ -121,6 +121,18 @@ async def test_the_hit_rate_counts_cached_and_joined_calls_against_all_that_aske
     assert (window.hits, window.joined, window.misses, window.hit_rate) == (1, 1, 2, 0.5)
 
 
+async def test_an_answer_made_beforehand_is_no_latency_and_neither_hit_nor_miss(session: Session) -> None:
+    with session.run().step("model", "m") as step:
+        step.start()
+        step.write("All of it at once. " * 20)
+        step.finish(usage=Usage(input=60, output=100), speculated=True)
+    snapshot = session.read()
+    window = snapshot.session
+    assert (window.calls, window.hits, window.misses, window.hit_rate) == (1, 0, 0, None)
+    assert (window.ttft.count, window.total.count, window.tokens_out) == (0, 0, 100)
+    assert not snapshot.tokens_per_second
+
+
 async def test_the_share_of_tokens_a_provider_read_from_its_cache_leaves_out_what_was_never_sent(session: Session) -> None:
     assert session.read().session.tokens_cached_share is None
     for cached_here, usage in ((False, Usage(input=60, output=1, cached=30)), (True, Usage(input=60, cached=60))):

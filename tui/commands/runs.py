@@ -134,8 +134,8 @@ def _heading(step: StepRow) -> str:
     parts = [f"{step.outcome}{limit if step.outcome == 'done' else ''}" if step.outcome else "running"]
     if step.similar is not None:
         parts.append(made_for(step.similar_to, step.similar))
-    elif step.cached:
-        parts.append("from the cache")
+    elif step.cached or step.speculated:
+        parts.append("from the cache" if step.cached else "made before it was asked for")
     if step.usage:
         usage = msgspec.json.decode(step.usage, type=Usage)
         parts.append(f"{'about ' if usage.estimated else ''}{usage.output} tokens")

@@ -30,7 +30,9 @@ PANE_FIGURES = (
     ("cost –", "the endpoint has no price in the configuration, or the server did not say how many tokens it were"),
     ("cached", "the answer came from the cache; nothing was sent"),
     ("≈ 0.94 alike", "the answer was made for another question, which the pane names; the figure is the cosine of their vectors"),
+    ("ahead", "the answer was made before it was asked for: it was one of the likely next questions"),
     ("joined", "the same question was in flight already, and both share its answer"),
+    ("● ○", "likely next questions over the prompt: the answer is there, or is not yet"),
     ("at the output limit", "the answer ended because it may not be longer, not because it was complete"),
     (
         "won, tokens saved",
@@ -54,6 +56,10 @@ FIGURES = (
     ),
     ("P95", "time of a whole model call, 95th percentile of the last minute, else of the session; cached answers left out"),
     ("cache", "answers that needed no call of their own, of all answers of the last minute, else of the session"),
+    (
+        "cost 0.25 of 1.00",
+        "what the session's calls cost so far, as the servers counted their tokens, of its budget; ≈ partly by our own count",
+    ),
     ("lag", "how late the event loop woke from a short sleep, 99th percentile of the last minute"),
     ("GPU", "utilisation and memory from NVML; without a GPU the reason, and the machine's CPU and memory"),
     ("≈", "the figure is an estimate"),

@@ -179,6 +179,7 @@ class AnswerPane(Vertical):
             over=True,
             cached=event.cached,
             similar=event.similar,
+            speculated=event.speculated,
             joined=event.joined,
             limited=event.finish == "length",
         )

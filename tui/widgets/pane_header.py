@@ -65,6 +65,8 @@ class PaneState:
     cached: bool = False
     similar: float | None = None
     """How similar the question is that the answer was made for, when that is another one."""
+    speculated: bool = False
+    """Whether the answer was made before it was asked for."""
     joined: bool = False
     limited: bool = False
     """Whether the answer ended at the output limit, and not because it was complete."""
@@ -130,6 +132,7 @@ class PaneHeader(Widget):
             state.over,
             state.joined,
             state.similar,
+            state.speculated,
         )
 
     def _draw(self) -> None:
@@ -158,6 +161,7 @@ class PaneHeader(Widget):
             "" if state.ttft is None else f"TTFT {state.ttft:.2f} s" if state.ttft < 10 else f"TTFT {state.ttft:.0f} s",
             self._rate(),
             "" if state.tokens is None else f"{sent}{about}{state.tokens} tok",
+            "ahead" if state.speculated else "",
             "joined" if state.joined else "",
             f"cost {price(state.cost)}" if state.cost is not None or unpriced else "",
         )

@@ -183,8 +183,8 @@ class StepLog(Widget, can_focus=True):
                     row.note = safe_line(event.error, 200)
                 elif event.similar is not None:
                     row.note = safe_line(f"≈ {event.similar:.2f} alike: {event.similar_to}", 200)
-                elif event.cached:
-                    row.note = "from the cache"
+                elif event.cached or event.speculated:
+                    row.note = "from the cache" if event.cached else "made before it was asked for"
             case _:
                 pass
 
