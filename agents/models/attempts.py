@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agents.models.admission import Place
     from agents.models.client import Reply
     from agents.models.flights import Flight
+    from agents.models.gates import Trial
     from agents.models.routes import Course, Seat
     from agents.models.spend import Meter, Spend
     from agents.requests import ModelCall
@@ -145,6 +146,7 @@ class Attempts:
         if self._round > endpoint.max_retries and not patient:
             raise error
         if error.kind != "rate_limit" and not seat.gate.health.retries.spend():
+            flight.log(f"{seat.gate.name}: not tried again, so many calls fail there", "warning")
             raise error
         delay = backoff(self._round, error.retry_after, self._chance)
         self._round += 1
@@ -165,6 +167,9 @@ class Attempts:
             best = course.best(self._tried, flight.priority)
             if best is not None:
                 return best
+            if self._tried:
+                self._tried.clear()  # what was left to try fell ill meanwhile
+                continue
             seat = course.soonest()
             if flight.priority is Priority.INTERACTIVE:
                 return seat  # a person may always try
@@ -222,7 +227,7 @@ class Attempts:
         """Make one attempt at ``seat``, whose door is open to it; ``write`` gets its text. Raises :class:`CallError`."""
         flight, gate = self._flight, seat.gate
         call = self._call(seat)
-        probe = gate.health.begin()
+        trial = gate.begin(seat.model)
         meter: Meter | None = None
         sink: Sink | None = None
         try:
@@ -230,22 +235,22 @@ class Attempts:
             client = await gate.ready(flight.log)
             files = await self._files(call)
             meter = self._meter(call, seat)
-            sink = self._sink(write, meter, contender, told=gate.target.preset.continues == "flag")
+            sink = self._sink(seat, write, meter, contender, trial)
             if contender is None or not contender.rival:
                 self.start(seat)
-            began = monotonic()
+            trial.began = monotonic()
             reply = await client.answer(call, sink or write, files, heard=gate.door.heard)
             if sink is not None:
                 sink.end()
         except CallError as error:
             failed = error if sink is None or sink.stopped is None else sink.stopped
-            gate.failed(seat.model, failed, probe=probe)
+            trial.failed(failed)
             raise failed from None
         except BaseException:
-            gate.health.left(probe)
+            trial.left()
             raise
         else:
-            gate.passed(seat.model, None if flight.first is None else flight.first - began, probe=probe)
+            trial.passed(flight.first)
             if self._place is not None and not reply.usage.estimated:
                 self._place.used(reply.usage.input + reply.usage.output)
             if meter is not None:
@@ -282,13 +287,18 @@ class Attempts:
             self._flight.log(meter.notice, "warning")
         return meter if price is not None else None
 
-    def _sink(self, write: Callable[[str], None], meter: Meter | None, contender: Contender | None, *, told: bool) -> Sink | None:
+    def _sink(
+        self, seat: Seat, write: Callable[[str], None], meter: Meter | None, contender: Contender | None, trial: Trial
+    ) -> Sink | None:
         """Return what stands between the stream and the flight; nothing for a plain call."""
-        # A server that was told to go on does; one that was only shown the beginning may repeat some of it.
-        overlap = Overlap(self._flight.text) if self._resumed and not told else None
-        if meter is None and contender is None and overlap is None:
+        overlap = None
+        # A server that is told to go on does; one that is only shown the beginning may repeat some of it.
+        if self._resumed and seat.gate.target.preset.continues != "flag":
+            overlap = Overlap(self._flight.text)
+        if meter is None and contender is None and overlap is None and not trial.urgent:
             return None
-        return Sink(write, meter=meter, overlap=overlap, claim=None if contender is None else contender.claim)
+        claim = None if contender is None else contender.claim
+        return Sink(write, meter=meter, overlap=overlap, claim=claim, spoke=trial.spoke)
 
 
 def _tokens(call: ModelCall) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -94,29 +95,72 @@ class Gate:
         if self.client is not None:
             await self.client.close()
 
-    def passed(self, model: str, first_token: float | None, *, probe: bool) -> None:
-        """Take note of an answer; ``first_token`` is the seconds its first text took, if it had any."""
-        self.health.passed(probe)
-        self.door.ok(first_token or 0.0)
-        if first_token is not None:
-            self.first_tokens.add(model, first_token)
+    def begin(self, model: str) -> Trial:
+        """Say that an attempt begins."""
+        return Trial(self, model)
 
-    def failed(self, model: str, error: CallError, *, probe: bool) -> None:
-        """Take note of an attempt that failed."""
+
+class Trial:
+    """One attempt at an endpoint, and what door and health are told of it. It ends with ``passed``, ``failed`` or ``left``.
+
+    A model that is not there says nothing about the endpoint, nor does what was stopped by us.
+    """
+
+    __slots__ = ("_gate", "_model", "_probe", "_served", "began")
+
+    def __init__(self, gate: Gate, model: str) -> None:
+        self.began = monotonic()
+        """When it was sent; set anew once it really is."""
+        self._gate = gate
+        self._model = model
+        self._probe = gate.health.begin()
+        self._served = False
+
+    @property
+    def urgent(self) -> bool:
+        """Whether its first text is worth telling of at once: it decides what others may do."""
+        return self._probe or self._gate.door.adaptive
+
+    def spoke(self) -> None:
+        """Say that the first text came."""
+        if not self._served:
+            self._serve(monotonic() - self.began)
+
+    def _serve(self, seconds: float) -> None:
+        self._served = True
+        self._gate.health.passed(self._probe)
+        self._probe = False
+        self._gate.door.ok(seconds)
+
+    def passed(self, first: float | None) -> None:
+        """Say that the answer is whole; ``first`` is when its first text came, on the monotonic clock, if it had any."""
+        seconds = None if first is None else max(first - self.began, 0.0)
+        if not self._served:
+            self._serve(seconds or 0.0)
+        if seconds is not None:
+            self._gate.first_tokens.add(self._model, seconds)
+
+    def left(self) -> None:
+        """Say that it was stopped, by a person or by us."""
+        self._gate.health.left(self._probe)
+
+    def failed(self, error: CallError) -> None:
+        """Say how it failed."""
+        gate = self._gate
         if error.kind == "budget":  # that was us
-            self.health.left(probe)
+            self.left()
             return
-        self.health.failed(probe, error, model)
+        gate.health.failed(self._probe, error, self._model)
         wait = error.retry_after
         if error.kind == "rate_limit" or (error.kind == "server" and wait is not None):
             if wait is not None and wait > PATIENCE:  # too long to be waited for: calls are told, instead of kept at the door
-                self.health.shut(wait, error)
+                gate.health.shut(wait, error)
                 wait = None
-            self.door.rejected(wait)
+            gate.door.rejected(wait)
         elif error.kind == "timeout":
-            self.door.timed_out()
+            gate.door.timed_out()
         elif error.kind in FAULTS:
-            self.door.failed()
+            gate.door.failed()
 
 
 def _make_client(target: Target, turn: Turn) -> EndpointClient:

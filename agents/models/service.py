@@ -277,13 +277,22 @@ class Models:
 
     async def warm(self, ref: ModelRef, progress: Callable[[str], None]) -> None:
         """Make the endpoint ready for its first call: import the client, start the embedded model. Raises :class:`CallError`."""
-        for seat in self._course(ref).members:
-            await seat.gate.ready(progress)
+        failed: CallError | None = None
+        seats = self._course(ref).members
+        ready = 0
+        for seat in seats:
+            try:
+                await seat.gate.ready(progress)
+                ready += 1
+            except CallError as error:
+                failed = error
+        if not ready and failed is not None:
+            raise failed
 
     async def connect(self, ref: ModelRef) -> None:
         """Open a connection to where ``ref`` is, ahead of its next call. That none can be opened is left for the call to find."""
-        with suppress(CallError):
-            for seat in self._course(ref).members:
+        for seat in self._course(ref).members:
+            with suppress(CallError):
                 await (await seat.gate.ready(_ignore)).connect()
 
     # What a person sees and changes

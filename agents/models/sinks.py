@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 class Sink:
     """Takes the pieces of one attempt and hands them on to ``write``.
 
-    ``claim`` is asked before the first piece whether this attempt may speak; one that may not is about to be stopped.
+    ``claim`` is asked before the first piece whether this attempt may speak; one that may not is about to be stopped. ``spoke`` is
+    told of the first piece.
     """
 
-    __slots__ = ("_claim", "_meter", "_mute", "_overlap", "_write", "stopped")
+    __slots__ = ("_claim", "_meter", "_mute", "_overlap", "_spoke", "_write", "stopped")
 
     def __init__(
         self,
@@ -28,11 +29,13 @@ class Sink:
         meter: Meter | None = None,
         overlap: Overlap | None = None,
         claim: Callable[[], bool] | None = None,
+        spoke: Callable[[], None] | None = None,
     ) -> None:
         self._write = write
         self._meter = meter
         self._overlap = overlap
         self._claim = claim
+        self._spoke = spoke
         self._mute = False
         self.stopped: CallError | None = None
         """Why a budget ended the attempt: the client only sees that its stream was cut."""
@@ -44,6 +47,9 @@ class Sink:
             self._mute = not claim()
         if self._mute:
             return
+        if self._spoke is not None:
+            spoke, self._spoke = self._spoke, None
+            spoke()
         if self._meter is not None:
             try:
                 self._meter.wrote(len(piece))
