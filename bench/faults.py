@@ -315,12 +315,16 @@ def _line(row: Row) -> str:
 
 
 def _markdown(figures: Figures) -> Iterator[str]:
-    yield "| what the endpoint does | how the call ends | what a person reads |"
-    yield "|---|---|---|"
+    """Return a table in which faults that end alike share a row."""
+    alike: dict[tuple[str, str], list[str]] = {}
     for row in figures.rows:
-        kind = "" if row.kind is None else f", `{row.kind}`"
+        kind = "" if row.kind in {None, row.outcome} else f", `{row.kind}`"
         told = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8000", row.told.partition(": ")[2])
-        yield f"| {row.fault} | {row.outcome}{kind} | {told.replace('|', chr(92) + '|') or '—'} |"
+        told = told.replace("endpoints.faults.", "endpoints.lab.")
+        alike.setdefault((f"{row.outcome}{kind}", told.replace("|", "\\|") or "—"), []).append(row.fault.replace("-", " "))
+    yield "| how the call ends | what a person reads | what the endpoint does |"
+    yield "|---|---|---|"
+    yield from (f"| {ends} | {told} | {', '.join(faults)} |" for (ends, told), faults in sorted(alike.items()))
 
 
 def _summary(figures: Figures) -> Iterator[str]:

@@ -19,7 +19,7 @@ import openai
 
 from agents.errors import CallError, CallKind
 from agents.models.decode import WEB_PAGE
-from agents.models.transport import HeadTooLargeError
+from agents.models.transport import HeadTooLargeError, HungUpError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +47,7 @@ _CAUSES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Call
         "the request cannot be sent ({cause}): check base_url and key",
         False,
     ),
+    (HungUpError, "protocol", "{where} {cause}", True),
     (httpx2.RemoteProtocolError, "protocol", "{where} did not answer with proper HTTP ({cause})", True),
     (
         (ConnectionResetError, BrokenPipeError, httpx2.ReadError, httpx2.WriteError),
@@ -112,7 +113,7 @@ class Failures:
         """Return what an HTTP status other than success means."""
         said = f" ({self.clean(message)})" if message else ""
         if status < 400:
-            to = headers.get("location") or "its target"
+            to = (headers.get("location") or "its target").removesuffix("/chat/completions")
             found = self.make("protocol", f"answers with a redirect ({status}), which is not followed: set base_url to {to}")
         elif status in {401, 403}:
             found = self._of_refused_key(status)

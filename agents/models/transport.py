@@ -39,6 +39,10 @@ class HeadTooLargeError(httpx2.TransportError):
     """The headers of an answer are larger than any answer's should be."""
 
 
+class HungUpError(httpx2.RemoteProtocolError):
+    """The server closed the connection where an answer, or the rest of one, was due; the message says which."""
+
+
 class LeanTransport(httpx2.AsyncBaseTransport):
     """Connections to one endpoint, ``most`` at once; ``connect`` is how many seconds one may take until it stands, TLS included.
 
@@ -207,25 +211,20 @@ _MEANINGS: tuple[tuple[type[BaseException], type[httpx2.TransportError]], ...] =
     (OSError, httpx2.ReadError),
     (aiohttp.ClientPayloadError, httpx2.RemoteProtocolError),
     (aiohttp.ClientResponseError, httpx2.RemoteProtocolError),
-    (aiohttp.ServerDisconnectedError, httpx2.RemoteProtocolError),
     (ValueError, httpx2.LocalProtocolError),
 )
 """aiohttp's errors and httpx2's that mean the same, the more particular first."""
 
 
 def _told(error: BaseException) -> httpx2.TransportError:
-    meaning = next((meaning for kind, meaning in _MEANINGS if isinstance(error, kind)), httpx2.TransportError)
-    return meaning(_words(error))
-
-
-def _words(error: BaseException) -> str:
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "it hung up without an answer"
+        return HungUpError("closed the connection without an answer")
     if isinstance(error, aiohttp.ClientPayloadError) and error.__cause__ is not None:
-        return "its answer ended in the middle"
+        return HungUpError("closed the connection in the middle of its answer")
+    meaning = next((meaning for kind, meaning in _MEANINGS if isinstance(error, kind)), httpx2.TransportError)
     words = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     # What follows the first line is the bytes themselves and an arrow at them.
-    return words.partition("\n")[0].removesuffix(":") or type(error).__name__
+    return meaning(words.partition("\n")[0].removesuffix(":") or type(error).__name__)
 
 
 def _cause(error: BaseException) -> BaseException | None:
