@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 import msgspec
@@ -15,15 +14,14 @@ from agents.attachments import fetch
 from agents.errors import CallError, InputError
 from agents.models.attempts import Attempts
 from agents.models.cache import Answer, AnswerCache, identity
-from agents.models.discovery import EMBEDDED, targets
+from agents.models.directory import Directory
+from agents.models.discovery import targets
 from agents.models.embedded import EmbeddedModel
 from agents.models.embeddings import Embeddings, Place
 from agents.models.figures import EndpointLoad, EngineFigures
 from agents.models.flights import Flight
-from agents.models.gates import Gate
 from agents.models.listing import EndpointModels, Listing
 from agents.models.names import parse_model
-from agents.models.routes import Course, Road, Seat
 from agents.models.similar import SimilarAnswers
 from agents.models.spend import Spend
 from agents.models.turns import Turn
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from agents.models.client import EndpointClient
+    from agents.models.routes import Course, Seat
     from agents.runs import Step
     from agents.settings import Locations, Price, Settings
     from storage.attachments import AttachedFiles
@@ -72,9 +71,7 @@ class Models:
         if cache is not None and self._cache is not None and defaults.similar > 0:
             self._similar = SimilarAnswers(self._cache, cache, defaults.similar)
         self._files = files
-        self._turn = Turn()
-        self._gates = {name: Gate(target, clock, self._turn) for name, target in targets(settings, self._environ).items()}
-        self._roads: dict[str, Road] = {}
+        self.directory = Directory(targets(settings, self._environ), settings.routes, clock, Turn())
         self._flights: dict[str, Flight] = {}
         self._joined = 0
         self._chance = random.Random()
@@ -92,9 +89,10 @@ class Models:
         self._group = await asyncio.TaskGroup().__aenter__()
         self._embedded = EmbeddedModel(self._group, self._locations.data)
         self.embeddings = Embeddings(self._group, self._chance)
-        known = {name: gate.target for name, gate in self._gates.items()}
+        gates = self.directory.gates
+        known = {name: gate.target for name, gate in gates.items()}
         self.listing = Listing(known, self._settings.routes, self._locations.data, self._listing_client, self._group)
-        for gate in self._gates.values():
+        for gate in gates.values():
             gate.made = self.listing.prime
             if gate.target.endpoint.kind == "embedded":
                 gate.serve = self._embedded.ready
@@ -107,8 +105,7 @@ class Models:
             if not flight.over:  # one that is over only keeps its answer, which is worth the wait
                 task.cancel()
         self.listing.stop()
-        for road in self._roads.values():
-            road.close()
+        self.directory.rest()
         try:
             await self._embedded.stop()
             # Its tasks end typed and never raise; the block's own error goes on as it is, not as a group.
@@ -118,8 +115,7 @@ class Models:
                 await self._similar.__aexit__(None, None, None)
             if self._cache is not None:
                 await self._cache.settle(closing=True)
-            for gate in self._gates.values():
-                await gate.close()
+            await self.directory.close()
 
     @property
     def settings(self) -> Settings:
@@ -134,9 +130,8 @@ class Models:
         Returns only a whole answer. Raises :class:`CallError`, of kind ``cut`` when text had come; the step keeps that text. The
         caller owns the step's block. Cancelling closes the connection, unless another step follows the same call.
         """
-        course = self._course(call.model)
+        course, where = self.directory.course(call.model), self.directory.address(call.model)
         call = self._complete(call)
-        where = self._where(call.model)
         key = identity(where, call)
         flight = self._flights.get(key)
         # A person's own question joins the same one asked beforehand, whatever the settings say of the cache.
@@ -157,8 +152,7 @@ class Models:
 
     def key(self, call: ModelCall) -> str:
         """Return the identity of ``call``, by which answers made beforehand are kept. Raises :class:`CallError`."""
-        self._course(call.model)
-        return identity(self._where(call.model), self._complete(call))
+        return identity(self.directory.address(call.model), self._complete(call))
 
     async def _fly(self, flight: Flight, key: str, where: str, course: Course) -> None:
         call = flight.call
@@ -227,49 +221,19 @@ class Models:
         messages = tuple(msgspec.structs.replace(message, content=_whole_characters(message.content)) for message in call.messages)
         return msgspec.structs.replace(call, model=msgspec.structs.replace(call.model, params=params), messages=messages)
 
-    # Where calls go
-
-    def _gate(self, name: str) -> Gate:
-        gate = self._gates.get(name)
-        if gate is None:
-            known = ", ".join((*self._gates, *self._settings.routes))
-            raise CallError("not_found", f"there is no endpoint {name!r}; there are {known}. Add it to config.toml")
-        return gate
-
-    def _road(self, name: str) -> Road | None:
-        route = self._settings.routes.get(name)
-        if route is None:
-            return None
-        road = self._roads.get(name)
-        if road is None:
-            road = self._roads[name] = Road(name, route, self._gates)
-        return road
-
-    def _course(self, ref: ModelRef) -> Course:
-        road = self._road(ref.endpoint)
-        return Course((Seat(self._gate(ref.endpoint), ref.model),)) if road is None else road.course(ref.model)
-
-    def _where(self, ref: ModelRef) -> str:
-        """Return the address that tells answers of this model from those of others of its name."""
-        road = self._road(ref.endpoint)
-        if road is not None:
-            return road.address
-        target = self._gates[ref.endpoint].target
-        return EMBEDDED if target.endpoint.kind == "embedded" else target.base_url
-
     def _price(self, seat: Seat) -> Price | None:
         quote = self.listing.price(ModelRef(seat.gate.name, seat.model))
         return None if quote is None else quote.price
 
     async def _listing_client(self, name: str) -> EndpointClient:
-        return await self._gates[name].ready(_ignore)
+        return await self.directory.gate(name).ready(_ignore)
 
     async def embed(self, ref: ModelRef, texts: Sequence[str], priority: Priority = Priority.INTERACTIVE) -> list[list[float]]:
         """Return one vector for each text, in order, from the endpoint's ``/embeddings``. Raises :class:`CallError`.
 
         Texts of several callers go out together, see :mod:`agents.models.batching`.
         """
-        gate = self._gate(ref.endpoint)
+        gate = self.directory.gate(ref.endpoint)
         if gate.target.endpoint.kind == "embedded":
             raise CallError("bad_request", "the embedded model makes no embeddings: use the static ones or another endpoint")
         place = Place(gate.door, lambda: gate.ready(_ignore), gate.target.endpoint.max_retries)
@@ -277,40 +241,26 @@ class Models:
 
     async def warm(self, ref: ModelRef, progress: Callable[[str], None]) -> None:
         """Make the endpoint ready for its first call: import the client, start the embedded model. Raises :class:`CallError`."""
-        failed: CallError | None = None
-        seats = self._course(ref).members
-        ready = 0
-        for seat in seats:
-            try:
-                await seat.gate.ready(progress)
-                ready += 1
-            except CallError as error:
-                failed = error
-        if not ready and failed is not None:
-            raise failed
+        await self.directory.warm(ref, progress)
 
     async def connect(self, ref: ModelRef) -> None:
-        """Open a connection to where ``ref`` is, ahead of its next call. That none can be opened is left for the call to find."""
-        for seat in self._course(ref).members:
-            with suppress(CallError):
-                await (await seat.gate.ready(_ignore)).connect()
+        """Open a connection to where ``ref`` is, ahead of its next call. Raises :class:`CallError` when there is no such place."""
+        await self.directory.connect(ref)
 
     # What a person sees and changes
 
     def load(self) -> tuple[EndpointLoad, ...]:
         """Return how busy each endpoint is; cheap enough for every frame."""
-        return tuple(
-            EndpointLoad(name, gate.door.depth, gate.door.in_flight, gate.door.cap, gate.door.oldest_wait)
-            for name, gate in self._gates.items()
-        )
+        return self.directory.load()
 
     def figures(self) -> EngineFigures:
         """Return what there is to see of the engine; cheap enough for a few times a second."""
+        gates = self.directory.gates
         return EngineFigures(
-            doors={name: gate.door.figures() for name, gate in self._gates.items()},
-            health={name: gate.health.figures() for name, gate in self._gates.items()},
-            first_token={name: gate.first_tokens.mean for name, gate in self._gates.items()},
-            routes={name: road.figures() for name, road in self._roads.items()},
+            doors={name: gate.door.figures() for name, gate in gates.items()},
+            health={name: gate.health.figures() for name, gate in gates.items()},
+            first_token={name: gate.first_tokens.mean for name, gate in gates.items()},
+            routes={name: road.figures() for name, road in self.directory.roads.items()},
             cache=None if self._cache is None else self._cache.figures(),
             spend=self.spend.figures(),
             batches=self.embeddings.figures(),
@@ -320,16 +270,11 @@ class Models:
 
     def set_cap(self, endpoint: str, cap: int | Literal["adaptive"]) -> None:
         """Change how many calls to an endpoint are in flight at once, while they run. Raises :class:`CallError`."""
-        door = self._gate(endpoint).door
-        if cap == "adaptive":
-            door.adaptive = True
-        else:
-            door.cap = cap
+        self.directory.set_cap(endpoint, cap)
 
     def set_limits(self, endpoint: str, requests_per_minute: int | None, tokens_per_minute: int | None) -> None:
         """Change an endpoint's limits while calls run; ``None`` is none. Raises :class:`CallError`."""
-        door = self._gate(endpoint).door
-        door.requests_per_minute, door.tokens_per_minute = requests_per_minute, tokens_per_minute
+        self.directory.set_limits(endpoint, requests_per_minute, tokens_per_minute)
 
     async def available(self, *, refresh: bool = False) -> tuple[EndpointModels, ...]:
         """Return what every endpoint and route offers, asked at once; see :class:`agents.models.listing.Listing`."""
@@ -346,7 +291,7 @@ class Models:
 
     def _parse(self, text: str) -> ModelRef:
         ref = parse_model(text)
-        known = (*self._gates, *self._settings.routes)
+        known = self.directory.names
         if ref.endpoint not in known:
             raise InputError(f"defaults.models: there is no endpoint {ref.endpoint!r}; there are {', '.join(known)}")
         return ref

@@ -51,7 +51,7 @@ async def test_the_embedded_model_is_started_once_answers_and_comes_back_after_a
         log = tmp_path / "data" / "embedded.log"
         assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
-        client = lab.models._gates["embedded"].client
+        client = lab.models.directory.gates["embedded"].client
         assert client is not None
         import httpx2
 
