@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.models.service import Models
-from tests.tui.still import PAIR, TextFile, answered, over, pictures, still
+from tests.tui.still import PAIR, TextFile, answered, offered, over, pictures, still
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +46,15 @@ async def test_compare_from_nothing_to_answers(tmp_path: Path, kept: SnapshotAss
         await at.press("ctrl+t", "ctrl+x", "e")
         await at.until(lambda: "≈" in at.text_of(at.app.dashboard.bar))
         assert await pictures(at) == kept(name="changing the last prompt")
+
+
+async def test_likely_next_questions(tmp_path: Path, kept: SnapshotAssertion) -> None:
+    async with still(tmp_path, *PAIR) as at:
+        await answered(at)
+        last = "Which voice enters last, and how far behind the first one is it then?"
+        offered(at, "Why is that?", last, "字字 stands wide, does it?")
+        await at.until(lambda: at.app.dashboard.bar.likely.display)
+        assert await pictures(at) == kept(name="offered")
 
 
 async def test_compare_with_more_panes_than_room(tmp_path: Path, kept: SnapshotAssertion) -> None:
