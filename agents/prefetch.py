@@ -119,12 +119,16 @@ class Prefetch:
     def typed(self, question: Ask | None) -> None:
         """Take what would be asked if Enter were pressed now; ``None``: nothing that can be searched for. Cheap."""
         self._rest()
-        key = None if question is None else _Key.of(question)
-        if self._typed is not None and self._typed[0] != key and (key is None or self._typed[0].is_far_from(key)):
-            self._drop()
-        if key is None or question is None or len(key.words) < _FEWEST or (self._typed is not None and self._typed[0] == key):
+        loop = asyncio.get_running_loop()
+        if question is None:
+            # Not at once: a prompt is empty as soon as it is sent, and before anybody hears of what was sent.
+            self._timer = loop.call_later(_PAUSE, self._drop)
             return
-        self._timer = asyncio.get_running_loop().call_later(_PAUSE, self._begin, key, question)
+        key = _Key.of(question)
+        if self._typed is not None and self._typed[0].is_far_from(key):
+            self._drop()
+        if len(key.words) >= _FEWEST and (self._typed is None or self._typed[0] != key):
+            self._timer = loop.call_later(_PAUSE, self._begin, key, question)
 
     def claim(self, question: Ask) -> None:
         """Keep what was found for ``question``, which is asked now and may have to wait for its turn."""

@@ -111,8 +111,10 @@ def test_a_question_asked_as_it_was_searched_for_has_its_passages_at_once(asked:
         async with prefetch(shelf) as ahead:
             ahead.typed(question())
             await asyncio.sleep(1.0)
-            ahead.claim(question(asked))
             ahead.typed(None)  # the prompt is empty once it was sent
+            ahead.claim(question(asked))
+            ahead.typed(None)
+            await asyncio.sleep(1.0)
             found = ahead.take(question(asked))
             assert found is not None
             assert ahead.take(question(asked)) is None
@@ -121,7 +123,7 @@ def test_a_question_asked_as_it_was_searched_for_has_its_passages_at_once(asked:
             hits = await found.source(Slow(shelf, "files", told.append), told.append, loop.time()).search(asked, DEPTH)
             assert loop.time() == before
             assert [hit.text for hit in hits] == [QUESTION]
-            assert told == ["files looked", "searched ahead, from 0.8 s before the question was asked"]
+            assert told == ["files looked", "searched ahead, from 1.8 s before the question was asked"]
             assert ahead.figures().used == 1
             assert ahead.figures().wasted == 0
         assert len(shelf.asked) == 2
@@ -184,6 +186,11 @@ def test_a_text_that_changes_a_lot_stops_the_search_and_one_that_grows_does_not(
             await asyncio.sleep(0)
             assert shelf.stopped == {"keyword": 2, "files": 2}
             assert len(shelf.asked) == 4
+            await asyncio.sleep(0.3)
+            assert len(shelf.asked) == 6
+            ahead.typed(None)
+            await asyncio.sleep(0.3)
+            assert shelf.stopped == {"keyword": 3, "files": 3}
 
     in_no_time(work)
 

@@ -370,3 +370,70 @@ async def test_hostile_names_and_passages_are_shown_as_text(tmp_path: Path, serv
             assert not any(ord(char) < 32 or 127 <= ord(char) < 160 or char == "\u202e" for char in shown if char != "\n")
         await at.click("[@click=app.bell]")
         assert at.app.is_running
+
+
+async def test_a_question_is_searched_while_it_is_typed_and_its_lanes_say_so(
+    tmp_path: Path, docs: Path, server: PacedServer
+) -> None:
+    async with stage(tmp_path, server.base_url, "lab/fast", size=(160, 40)) as at:
+        view = await indexed(at, docs, 3)
+        prefetch = at.app.workspace.prefetch
+        at.app.dashboard.prompt.focus()
+        await at.press(*"Why does the loop never starve", "space")
+        await at.until(lambda: prefetch._typed is not None and prefetch._typed[0].text.endswith("never starve"))
+        await at.press("?", "enter")
+        await at.until(lambda: ANSWER in view.answer.pane.text)
+        await idle(at)
+        await at.until(lambda: at.text_of(view.lanes).count("searched ahead, from") == 3)
+        figures = prefetch.figures()
+        assert (figures.used, figures.wasted, figures.opened) == (1, figures.searched - 1, 1)
+        text = await ask(at, "Why do cats sleep?")
+        assert ANSWER in text
+        assert "searched ahead" not in at.text_of(view.lanes)
+
+
+def about_to_search(at: Stage) -> bool:
+    timer = at.app.workspace.prefetch._timer
+    return timer is not None and "_begin" in repr(timer)
+
+
+async def test_commands_and_what_is_typed_elsewhere_are_not_searched_for(tmp_path: Path, docs: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/fast") as at:
+        view = await indexed(at, docs, 3)
+        assert not about_to_search(at)
+        at.app.dashboard.prompt.value = "/add the loop and its readers"
+        await at.settle()
+        assert not about_to_search(at)
+        at.app.dashboard.prompt.value = "x " * 2000
+        await at.settle()
+        assert not about_to_search(at)
+        await at.press("f2")
+        at.app.dashboard.prompt.value = "Why does the loop never starve?"
+        await at.settle()
+        assert not about_to_search(at)
+        await at.press("f3")
+        at.app.dashboard.prompt.value = "Why does the loop never starve"
+        await at.settle()
+        assert about_to_search(at)
+        at.app.dashboard.prompt.value = ""
+        await at.settle()
+        assert not about_to_search(at)
+        assert view.lanes.display is False
+        assert at.app.workspace.prefetch.figures().searched == 0
+
+
+async def test_documents_added_meanwhile_are_searched_for_anew(tmp_path: Path, docs: Path, server: PacedServer) -> None:
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "new.md").write_text("# New\n\nThe loop never starves, says the new page.\n")
+    async with stage(tmp_path, server.base_url, "lab/fast", size=(160, 40)) as at:
+        view = await indexed(at, docs, 3)
+        prefetch = at.app.workspace.prefetch
+        at.app.dashboard.prompt.value = "Why does the loop never starve"
+        await at.until(lambda: prefetch.figures().searched == 1)
+        view._add(str(more))
+        await at.until(lambda: view.answer.state.note.startswith("indexed 1 document"))
+        await idle(at)
+        assert prefetch.figures().wasted == 1
+        await ask(at, "Why does the loop never starve")
+        assert any("new.md" in hit.place.uri for hit in view._passages)
