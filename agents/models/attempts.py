@@ -258,9 +258,9 @@ class Attempts:
             return reply
         finally:
             if meter is not None:
-                if contender is not None:
-                    contender.lost(meter.cost)
-                meter.settle(None)
+                # A second attempt that was stopped had its input read; what failed is not charged.
+                stopped = not meter.settled and contender is not None and contender.lost(meter.cost)
+                meter.settle(None, charged=stopped)
 
     def start(self, seat: Seat) -> None:
         """Tell that an attempt begins at ``seat``."""

@@ -33,9 +33,9 @@ class Contender:
         """Ask to be the one that is heard. Stops the other attempt when that is granted."""
         return self._contest.claim(self)
 
-    def lost(self, cost: float) -> None:
-        """Take note of what the attempt cost, about, if it was stopped for the other's sake."""
-        self._contest.lost(self, cost)
+    def lost(self, cost: float) -> bool:
+        """Tell whether the attempt was stopped for the other's sake, and take note of what it cost, about."""
+        return self._contest.lost(self, cost)
 
 
 class Contest:
@@ -109,10 +109,12 @@ class Contest:
                     other.task.cancel()
         return self._speaker is contender
 
-    def lost(self, contender: Contender, cost: float) -> None:
-        """Count what an attempt cost that was not heard."""
-        if self._speaker is not None and self._speaker is not contender:
+    def lost(self, contender: Contender, cost: float) -> bool:
+        """Tell whether another was heard, and count then what this attempt cost."""
+        lost = self._speaker is not None and self._speaker is not contender
+        if lost:
             self._hedges.lost(cost)
+        return lost
 
     def _outcome(self) -> tuple[Reply, Seat]:
         ended = [(each, each.task.result()) for each in self._contenders if each.task is not None and not each.task.cancelled()]

@@ -108,6 +108,11 @@ class Meter:
         """What the attempt costs so far."""
         return self._cost
 
+    @property
+    def settled(self) -> bool:
+        """Whether the attempt is over."""
+        return self._settled
+
     def _begin(self, purses: tuple[Purse, ...], cost: float) -> None:
         share = _SPECULATIVE_SHARE if self._call.priority is Priority.SPECULATIVE else 1.0
         for purse in purses:
@@ -134,10 +139,11 @@ class Meter:
         if beyond is not None:
             raise beyond.refusal()
 
-    def settle(self, usage: Usage | None) -> None:
+    def settle(self, usage: Usage | None, *, charged: bool = False) -> None:
         """Say that the attempt is over: by the server's own count, or with ``None`` where it gave none.
 
-        Without one the estimate stands, and nothing at all for an attempt that gave no text: a refused call is not charged.
+        Without one the estimate stands, and nothing at all for an attempt that gave no text, unless it is surely ``charged``: a
+        refused call is not.
         Only the first time counts, so it may be called again on the way out.
         """
         if self._settled:
@@ -145,7 +151,7 @@ class Meter:
         self._settled = True
         if self._price is None:
             return
-        cost, exact = self._cost if self.characters else 0.0, False
+        cost, exact = self._cost if self.characters or charged else 0.0, False
         if usage is not None and not usage.estimated:
             cost, exact = cost_of(self._price, usage), True
             self._spend.learn(self._call.model.name, self.characters, usage.output)
