@@ -33,6 +33,9 @@ _PROMPT = 0.3
 """Seconds within which a refusal comes."""
 _EVIDENCE = 24
 """Starts without a refusal that say something of what the server limits."""
+_SEVERAL = 4
+"""Starts with as many in flight as a refused one had, from which it follows that their number was not the reason. One may be
+chance: a call ended at the server while it was on its way."""
 
 
 class Search:
@@ -122,7 +125,7 @@ class Adaptive:
         self._next_start = self._cool_until = -math.inf
         self._round = self._peak = self._capped = self._paced = self._unpaced = self._timeouts = 0
         self._recent: deque[tuple[float, int]] = deque()
-        self._settled = self._settled_before = self._most = self._most_before = 0
+        self._borne, self._borne_before = [0] * (MOST + 1), [0] * (MOST + 1)
         self._starts: deque[float] = deque(maxlen=512)
         self._ttft = self._best_ttft = 0.0
         self._timed = 0
@@ -157,11 +160,10 @@ class Adaptive:
             self._next_start = max(self._next_start, now - _CATCH_UP) + 1 / max(gain * self._served(now), 1 / _SPREAD)
 
     def _settle(self, now: float) -> None:
-        """Take note of the calls in flight at starts that would have been refused by now."""
+        """Count starts that would have been refused by now, by the calls in flight they made."""
         recent = self._recent
         while recent and recent[0][0] <= now - _PROMPT:
-            self._settled += 1
-            self._most = max(self._most, recent.popleft()[1])
+            self._borne[min(recent.popleft()[1], MOST)] += 1
 
     def held_back(self, *, by_pace: bool) -> None:
         """A call waits because of the pace, or because of the cap: that one is being used to the full."""
@@ -177,7 +179,7 @@ class Adaptive:
             self._ttft = ttft if not self._ttft else 0.9 * self._ttft + 0.1 * ttft
             self._timed += 1
             if self._timed >= _TIMED:
-                self._best_ttft = min(self._best_ttft * 1.001, self._ttft) if self._best_ttft else self._ttft
+                self._best_ttft = min(self._best_ttft * 1.0001, self._ttft) if self._best_ttft else self._ttft
         if now < self._cool_until:
             return
         self._round += 1
@@ -219,18 +221,18 @@ class Adaptive:
             return
         served = self._served(now)
         self._settle(now)
-        known = self._settled + self._settled_before >= _EVIDENCE
-        most = max(self._most, self._most_before)
-        if self._rates is None and (in_flight <= 1 or (known and in_flight <= most)):
+        known = sum(self._borne) + sum(self._borne_before) >= _EVIDENCE
+        as_many = sum(self._borne[in_flight:]) + sum(self._borne_before[in_flight:])
+        if self._rates is None and (in_flight <= 1 or (known and as_many >= _SEVERAL)):
             self._rates = Search(served or 1.0, 0.02, 10_000.0, 0.01, 0.85, relative=True)
             self._rates.refuse(0.95 * served or 0.5)
             self._caps = Search(max(self._caps.value, START), 1.0, MOST, 1.0, _CUT, relative=False)
-            self._settled = self._most = 0
-        elif self._rates is not None and known and in_flight > most:
+            self._borne = [0] * (MOST + 1)
+        elif self._rates is not None and known and as_many <= 1:
             self._rates = None
             self._caps = Search(float(in_flight), 1.0, MOST, 1.0, _CUT, relative=False)
-            self._caps.refuse(float(most))
-            self._settled = self._most = 0
+            self._caps.refuse(in_flight - 1.0)
+            self._borne = [0] * (MOST + 1)
         elif self._rates is not None and self._paced >= self._capped:
             self._rates.refuse(0.98 * served or self._rates.value / 2)
         else:
@@ -240,8 +242,7 @@ class Adaptive:
     def _cut(self, now: float, held_until: float) -> None:
         self._cool_until = max(now + max(_COOLDOWN, min(2 * self._ttft, 10 * _COOLDOWN)), held_until)
         self._timeouts = 0
-        self._settled_before, self._most_before = self._settled, self._most
-        self._settled = self._most = 0
+        self._borne_before, self._borne = self._borne, [0] * (MOST + 1)
         self._recent.clear()
         self._new_round()
 

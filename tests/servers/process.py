@@ -64,3 +64,10 @@ def fault_process(elsewhere: str) -> Iterator[str]:
     """Run the fault server, whose redirects lead ``elsewhere``, beside this process; yields its base URL and ends it on leaving."""
     with _process("tests.servers.faults", elsewhere) as address:
         yield address
+
+
+@contextmanager
+def limited_process(*arguments: str) -> Iterator[str]:
+    """Run the server with a limit beside this process; yields its base URL and ends it on leaving."""
+    with _process("tests.servers.limited", *arguments) as address:
+        yield address
