@@ -137,13 +137,17 @@ def guessing(model: ModelRef, said: Sequence[Message], *, small: bool) -> ModelC
     )
 
 
-def guesses(reply: str) -> list[str]:
-    """Return the questions that stand in a model's reply; nothing of a reply in another shape."""
+def guesses(reply: str, said: str = "") -> list[str]:
+    """Return the questions that stand in a model's reply, in JSON and nowhere else.
+
+    One that stands in ``said``, the answer before, is left out: small models repeat that, and nobody asks it.
+    """
+    said = normal(said)
     for found in objects(reply[-_READ:]):
         questions: Any = found.get("questions")
         if isinstance(questions, list):
             lines = [" ".join(text.split()) for text in questions if isinstance(text, str)]
-            return [line for line in dict.fromkeys(lines) if offerable(line)][:MOST]
+            return [line for line in dict.fromkeys(lines) if offerable(line) and normal(line).rstrip(".!?") not in said][:MOST]
     return []
 
 

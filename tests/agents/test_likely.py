@@ -78,6 +78,7 @@ def test_questions_are_read_from_json_and_from_nothing_else() -> None:
         "Four?",
     ]
     assert guesses("1. One? 2. Two?") == []
+    assert guesses('{"questions": ["Voices overlap.", "And then?"]}', "So VOICES\noverlap, they say.") == ["And then?"]
     assert guesses('{"questions": "none"}') == []
 
 
