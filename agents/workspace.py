@@ -112,8 +112,11 @@ class Workspace:
 
     def fallback(self, ref: ModelRef) -> str | None:
         """Return a line when ``ref`` is the embedded model only because what a person set up has none: no answer may hide that."""
+        from agents.models.presets import PRESETS
+
         wanted = [name for name, endpoint in self.settings.endpoints.items() if endpoint.kind != "embedded"]
-        wanted += [name for name in ("OPENAI_API_KEY", "OLLAMA_HOST") if os.environ.get(name, "").strip()]
+        variables = [name for preset in PRESETS.values() for name in (preset.key, preset.own and preset.address_variable) if name]
+        wanted += [name for name in variables if os.environ.get(name, "").strip()]
         if not wanted or ref.endpoint != "embedded" or self.settings.defaults.models:
             return None
         return f"{', '.join(wanted)}: no model there can be used, so the embedded one answers; see: stretto models"

@@ -10,6 +10,7 @@ from textual.command import DiscoveryHit, Hit, Provider
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
 
+from agents.requests import ModelRef
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Entry:
 
 
 class Commands(Provider):
-    """The registry's actions, the panes, a pane for each known model, the themes, and the parts of help."""
+    """The registry's actions, the panes, a pane for each known or listed model, the themes, and the parts of help."""
 
     def _entries(self) -> Iterator[Entry]:
         app = cast("StrettoApp", self.app)
@@ -57,12 +58,20 @@ class Commands(Provider):
             name = safe_line(str(pane.model), 120)
             yield Entry(f"Pane {number}: {name}", "Go to this pane", partial(_go_to_pane, app, number - 1))
         for model in dashboard.compare.known:
-            name = safe_line(str(model), 120)
-            yield Entry(f"Add pane: {name}", "Ask this model too", partial(dashboard.compare.add_pane, model))
+            yield _pane_of(app, model)
         for name in sorted(app.shelf.themes.loaded):
             yield Entry(f"Theme: {safe_line(name, 60)}", "Change the colours", partial(app.take_theme, name))
         for part, tip in (("Status line", "What each figure means"), ("Terminals", "Clipboard, tmux, colours, motion")):
             yield Entry(f"Help: {part}", tip, partial(app.action_show_help, part))
+
+    async def _offered(self) -> list[Entry]:
+        """Return a pane for each model that endpoints are remembered to have: too many to list while nothing is typed."""
+        app = cast("StrettoApp", self.app)
+        if not app.workspace.opened:
+            return []
+        offers = await app.workspace.models.listing.known()
+        models = (ModelRef(offer.name, model) for offer in offers for model in offer.models)
+        return [_pane_of(app, model) for model in models if model not in app.dashboard.compare.known]
 
     async def discover(self) -> AsyncIterator[DiscoveryHit | Hit]:
         """Yield everything, while nothing is typed."""
@@ -72,10 +81,15 @@ class Commands(Provider):
     async def search(self, query: str) -> AsyncIterator[DiscoveryHit | Hit]:
         """Yield what fits ``query``, its matching letters marked."""
         fuzzy = FuzzySearch()
-        for entry in self._entries():
+        for entry in (*self._entries(), *await self._offered()):
             score, places = fuzzy.match(query, entry.title)
             if score > 0:
                 yield Hit(score, entry.shown(tuple(places)), entry.command, text=entry.title, help=entry.tip)
+
+
+def _pane_of(app: StrettoApp, model: ModelRef) -> Entry:
+    name = safe_line(str(model), 120)
+    return Entry(f"Add pane: {name}", "Ask this model too", partial(app.dashboard.compare.add_pane, model))
 
 
 def _go_to_pane(app: StrettoApp, index: int) -> None:

@@ -80,6 +80,17 @@ async def test_everything_is_offered(tmp_path: Path, server: PacedServer, key: s
         assert not is_open(at)
 
 
+async def test_a_model_that_an_endpoint_has_is_found_by_name_and_gets_a_pane(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/a") as at:
+        await at.until(lambda: at.app.workspace.opened)
+        await at.app.workspace.models.available()
+        await palette(at)
+        assert "Add pane: lab/delay-1.0" not in offered(at), "all models there are would be too many"
+        await at.press("escape")
+        await choose(at, "Add pane: lab/delay-1.0")
+        await at.until(lambda: [str(pane.model) for pane in at.app.dashboard.compare.answers] == ["lab/a", "lab/delay-1.0"])
+
+
 async def test_the_keys_are_shown_as_they_are_in_force(tmp_path: Path, server: PacedServer) -> None:
     (tmp_path / "keymap.toml").write_text('"chat.new" = "alt+n"\n')
     async with stage(tmp_path, server.base_url, "lab/a") as at:

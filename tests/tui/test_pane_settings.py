@@ -32,6 +32,7 @@ async def opened(at: Stage, panes: int = 1) -> PaneSettings:
     screen = at.app.screen
     assert isinstance(screen, PaneSettings)
     await at.until(lambda: screen.query_one(OptionList).option_count > 0)
+    await at.until(lambda: "Asking every endpoint" not in at.screen())
     await at.settle()
     return screen
 

@@ -112,16 +112,28 @@ class PaneSettings(Sheet[PaneSetup]):
     async def _load(self) -> None:
         try:
             await self._workspace.open()
+            self._learn(await self._workspace.models.listing.known())
             offers = await self._workspace.models.available()
         except StrettoError as error:
             self._note.update(safe_content(safe_line(str(error), 300)))
             return
+        self._offers = offers
+        self._learn(offers)
+
+    def _learn(self, offers: tuple[EndpointModels, ...]) -> None:
+        """Take these models in place of those that were known before, in their order."""
         self._endpoints |= {offer.name for offer in offers}
+        at = self._models.highlighted
+        marked = "" if at is None else str(self._models.get_option_at_index(at).prompt)
+        self._named.clear()
+        self._show(self._before.endpoint, self._before.model)
         for offer in offers:
             for model in offer.models:
                 self._show(offer.name, model)
-        self._offers = offers
         self._offer()
+        names = [str(option.prompt) for option in self._models.options]
+        if marked in names:
+            self._models.highlighted = names.index(marked)
 
     def _offer(self) -> None:
         """List the models whose name holds what is typed; all while it is still the pane's own."""

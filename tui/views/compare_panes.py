@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tui.prompts import Prompt
     from tui.widgets.stream_pane import StreamPane
 
-_EMPTY = "Looking for models: what is configured, OPENAI_API_KEY, Ollama, else the embedded one."
+_EMPTY = "Looking for models: what is configured, servers on this machine, services by their keys, else the embedded one."
 
 
 class PanesView(View):
