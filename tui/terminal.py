@@ -13,6 +13,7 @@ import select
 import sys
 import time
 import unicodedata
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from agents.errors import InputError
@@ -81,9 +82,7 @@ class Terminal:
     def note(self, text: str) -> None:
         """Write one line to standard error."""
         self.clear()
-        if sys.stderr is not None:
-            sys.stderr.write(f"{printable(one_line(text))}\n")
-            sys.stderr.flush()
+        _say(f"{printable(one_line(text))}\n")
 
     def complain(self, message: str) -> None:
         """Write ``stretto: message`` as one line to standard error; what was said once is not said again."""
@@ -97,15 +96,24 @@ class Terminal:
         now = time.monotonic()
         if self.live and now - self._drawn >= _REDRAW and text != self._status:
             self._drawn, self._status = now, text
-            width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
-            sys.stderr.write(f"\r\x1b[2K{cut_to_cells(printable(' '.join(text.split())), width - 1)}")
-            sys.stderr.flush()
+            try:
+                width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+            except OSError:
+                return
+            _say(f"\r\x1b[2K{cut_to_cells(printable(' '.join(text.split())), width - 1)}")
 
     def clear(self) -> None:
         """Take the status line away."""
         if self._status:
             self._status, self._drawn = "", 0.0
-            sys.stderr.write("\r\x1b[2K")
+            _say("\r\x1b[2K")
+
+
+def _say(text: str) -> None:
+    """Write ``text`` to standard error. Where that is gone, as when a terminal was closed, nobody is left to be told."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.write(text)
             sys.stderr.flush()
 
 

@@ -7,12 +7,16 @@ import json
 import os
 import random
 import signal
+import sys
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.servers.paced import PacedServer
+from tests.servers.process import paced_process
+from tests.terminal import Terminal
 from tests.tui.commands.process import Home
 
 if TYPE_CHECKING:
@@ -85,3 +89,23 @@ async def test_however_often_it_is_killed_nothing_is_lost_or_asked_again(tmp_pat
 
 def number_of(asked: dict[str, Any]) -> int:
     return int(asked["messages"][-1]["content"].split()[1])
+
+
+@pytest.mark.terminal
+def test_a_terminal_that_is_closed_ends_a_batch_at_once_and_quietly(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    (home.work / "in.jsonl").write_text('{"prompt": "x"}\n' * 50)
+    with paced_process() as base_url:
+        home.endpoint(base_url)
+        command = [sys.executable, "-m", "tui.main", "batch", "in.jsonl", "-o", "out.jsonl", "-m", "lab/delay-0.5-3", "-j", "5"]
+        with Terminal([*command, "--no-cache"], home.environ(), cwd=str(home.work)) as terminal:
+            terminal.wait_for("5 of 50 rows (10 %)")
+            terminal.process.fileobj.close()
+            until = time.monotonic() + 20
+            while terminal.process.isalive():
+                assert time.monotonic() < until, "it outlives its terminal"
+                time.sleep(0.05)
+            assert terminal.process.exitstatus == 128 + signal.SIGHUP
+    done = recorded(home)
+    assert len(done) >= 5
+    assert not (home.data / "errors.log").exists()

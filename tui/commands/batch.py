@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _STANDARD = "-"
 _SIDE = ".partial"
+_VALUES = ("jobs", "system", "max_tokens", "temperature", "budget")
+_SWITCHES = ("no_cache", "refresh", "json", "retry_errors")
 _TICK = 0.2
 """Seconds between two looks at the progress."""
 
@@ -52,22 +54,10 @@ def configure(parser: arguments.CommandParser) -> None:
     )
     parser.add_argument("--system", metavar="S", type=arguments.text, help="the system message of rows that have none")
     arguments.add_sampling(parser)
-    parser.add_argument("--budget", metavar="X", type=_amount, help="stop once the answers cost so much, in your prices' currency")
+    arguments.add_budget(parser)
     parser.add_argument("--resume", action="store_true", help="go on with what is in OUT")
     parser.add_argument("--retry-errors", action="store_true", help="with --resume: ask again what failed")
     arguments.add_json(parser)
-
-
-def _amount(value: str) -> float:
-    import argparse
-
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if not 0 < number < 1e12:
-        raise argparse.ArgumentTypeError(f"{value!r} is not an amount above 0")
-    return number
 
 
 def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
@@ -216,8 +206,12 @@ def _how_to_go_on(args: argparse.Namespace) -> str:
         return ""
     if args.file == _STANDARD:
         return "; go on with --resume and the same input"
-    models = "".join(f" -m {shlex.quote(model)}" for model in args.models)
-    return f"; go on with: stretto batch {shlex.quote(args.file)} -o {shlex.quote(args.out)}{models} --resume"
+    # All that shapes an answer, because a row that is asked differently is another row; and what makes it go as it went.
+    given = [("-m", model) for model in args.models]
+    given += [(f"--{name.replace('_', '-')}", getattr(args, name)) for name in _VALUES if getattr(args, name) is not None]
+    options = [part for name, value in given for part in (name, shlex.quote(str(value)))]
+    options += [f"--{name.replace('_', '-')}" for name in _SWITCHES if getattr(args, name)]
+    return f"; go on with: stretto batch {shlex.quote(args.file)} -o {shlex.quote(args.out)} {' '.join([*options, '--resume'])}"
 
 
 def _reader_left() -> bool:

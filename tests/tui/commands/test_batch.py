@@ -178,14 +178,16 @@ async def test_json_tells_all_events_and_how_much_there_is_to_do(home: Home, pac
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_one_signal_lets_what_is_in_flight_finish(home: Home, paced: PacedServer, number: int, code: int) -> None:
     file = given(home, *prompts(10))
-    arguments = ("batch", file, "-o", "out.jsonl", "-m", "lab/delay-1.0-3", "-j", "3", "--no-cache")
+    arguments = ("batch", file, "-o", "out.jsonl", "-m", "lab/delay-1.0-3", "-j", "3", "--system", "Be brief", "--no-cache")
     with home.start(*arguments) as process:
         await paced.until(lambda: paced.counts.in_flight == 3)
         process.send_signal(number)
         _, err = await asyncio.to_thread(process.communicate, timeout=30)
     assert process.returncode == code
     assert "stopping: no new row is begun, 3 in flight may finish; once more stops at once" in err
-    assert f"7 of 10 not done; go on with: stretto batch {home.work}/in.jsonl -o {home.work}/out.jsonl -m lab/delay-1.0-3" in err
+    assert "7 of 10 not done" in err
+    line = f"stretto batch {home.work}/in.jsonl -o {home.work}/out.jsonl -m lab/delay-1.0-3 --jobs 3 --system 'Be brief' --no-cache"
+    assert err.endswith(f"; go on with: {line} --resume\n")
     assert [row["id"] for row in results(home)] == [1, 2, 3]
     assert (paced.counts.requests, paced.counts.dropped) == (3, 0)
     assert names(home) == ["in.jsonl", "out.jsonl"]
