@@ -88,7 +88,7 @@ class _AheadSource:
             return await self._own.search(query, limit)
         for line in found.told:
             self._tell(line)
-        self._tell(f"searched ahead, from {self._lead:.1f} s before the question was asked")
+        self._tell(f"searched ahead by {self._lead:.1f} s")
         return found.hits[:limit]
 
 

@@ -123,7 +123,7 @@ def test_a_question_asked_as_it_was_searched_for_has_its_passages_at_once(asked:
             hits = await found.source(Slow(shelf, "files", told.append), told.append, loop.time()).search(asked, DEPTH)
             assert loop.time() == before
             assert [hit.text for hit in hits] == [QUESTION]
-            assert told == ["files looked", "searched ahead, from 1.8 s before the question was asked"]
+            assert told == ["files looked", "searched ahead by 1.8 s"]
             assert ahead.figures().used == 1
             assert ahead.figures().wasted == 0
         assert len(shelf.asked) == 2

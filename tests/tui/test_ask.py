@@ -384,7 +384,7 @@ async def test_a_question_is_searched_while_it_is_typed_and_its_lanes_say_so(
         await at.press("?", "enter")
         await at.until(lambda: ANSWER in view.answer.pane.text)
         await idle(at)
-        await at.until(lambda: at.text_of(view.lanes).count("searched ahead, from") == 3)
+        await at.until(lambda: at.text_of(view.lanes).count("searched ahead by") == 3)
         figures = prefetch.figures()
         assert (figures.used, figures.wasted, figures.opened) == (1, figures.searched - 1, 1)
         text = await ask(at, "Why do cats sleep?")
