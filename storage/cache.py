@@ -25,7 +25,7 @@ QUESTIONS: Final = 20_000
 """How many questions are kept to be found in other words; the newest."""
 
 _PUT = (
-    "INSERT INTO responses (key, stored, expires, used, body) VALUES (?1, ?2, ?3, ?2, ?4) ON CONFLICT (key) DO UPDATE SET"
+    "INSERT INTO responses (key, stored, expires, used, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
     " stored = excluded.stored, expires = excluded.expires, used = excluded.used, body = excluded.body"
 )
 
@@ -85,7 +85,7 @@ class ResponseCache:
         def work(raw: sqlite3.Connection) -> tuple[CacheTotals, int]:
             if lookups is not None:
                 note(raw, lookups)
-            raw.execute(_PUT, (key, now, now + ttl, body))
+            raw.execute(_PUT, (key, now, now + ttl, now, body))
             return trim(raw, now, limit)
 
         return await self._store.write(work)
@@ -151,7 +151,7 @@ class ResponseCache:
 def note(raw: sqlite3.Connection, lookups: Lookups) -> None:
     """Write down when answers were used, never earlier than known, and add the counts to those since ever."""
     used: Mapping[str, float] = lookups.used
-    raw.executemany("UPDATE responses SET used = ?1 WHERE key = ?2 AND used < ?1", [(at, key) for key, at in used.items()])
+    raw.executemany("UPDATE responses SET used = ? WHERE key = ? AND used < ?", [(at, key, at) for key, at in used.items()])
     counts = (lookups.hits, lookups.misses, lookups.similar)
     if any(counts):
         raw.execute("UPDATE cache_totals SET hits = hits + ?, misses = misses + ?, similar = similar + ?", counts)
