@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 
     from agents.batch.output import Files
     from agents.batch.rows import Unit
+    from agents.events import StepEnded
     from agents.models.service import Models
     from agents.requests import ModelRef
     from agents.runs import Run, Step
     from agents.settings import Settings
 
+_HOPELESS = frozenset({"auth", "not_found", "quota", "unreachable"})
+_FAILURES = 50
+"""So many of these one after the other, and at least two for each call in flight, end a batch."""
 _MOST = 256
 """Calls in flight at once where neither a person nor a fixed cap says how many; the doors hold back what is too much."""
 
@@ -83,12 +87,14 @@ class _Work:
         self._lines: int | None = None
         self._planned: tuple[int | None, int, int] | None = None
         self._bad = 0
-        self._spent_out = ""
+        self._hopeless = 0
+        """Rows in a row that failed in a way that the next one will fail in, too."""
+        self._given_up = ""
 
     @property
     def complete(self) -> bool:
         """Whether every row was asked or had its result."""
-        return self._intake.exhausted and not self._spent_out
+        return self._intake.exhausted and not self._given_up
 
     async def do(self) -> None:
         """Ask what is to be asked, until there is no more or the run begins nothing new."""
@@ -144,11 +150,26 @@ class _Work:
             self._run.let_go(step)
         assert step.end is not None  # noqa: S101  # its block was left
         if step.end.error_kind == "budget":
-            self._spent_out = step.end.error or "the budget is used up"
-            self._intake.stop()
+            why = step.end.error or "the budget is used up"
+            self._give_up(f"{why}; the rest was not asked: go on with --resume and a larger --budget")
             return
+        self._look_for_hope(step.end)
         said = step.text.slice(step.offset) if text is None else text
         self._output.put(unit.position, result_of(unit, self._request.names[model], step.end, said))
+
+    def _look_for_hope(self, end: StepEnded) -> None:
+        """Stop where the endpoint takes nobody: ten thousand rows that fail are no use to anyone."""
+        if end.outcome == "done":
+            self._hopeless = 0
+        elif end.error_kind in _HOPELESS:
+            self._hopeless += 1
+            if self._hopeless >= max(_FAILURES, 2 * (self._request.jobs or 0)):
+                again = "the rest was not asked: go on with --resume --retry-errors"
+                self._give_up(f"{self._hopeless} rows failed one after the other ({end.error}); {again}")
+
+    def _give_up(self, why: str) -> None:
+        self._given_up = self._given_up or why
+        self._intake.stop()
 
     def _refuse(self, unit: Unit) -> None:
         self._bad += 1
@@ -205,8 +226,8 @@ class _Work:
         """Say what a person has to know of the end. Raises :class:`StrettoError` where the batch could not come to its end."""
         if self._output.error is not None:
             raise InputError(f"{self._request.out}: cannot be written: {self._output.error.strerror or self._output.error}")
-        if self._spent_out:
-            raise StrettoError(f"{self._spent_out}; the rest was not asked: go on with --resume and a larger --budget")
+        if self._given_up:
+            raise StrettoError(self._given_up)
         if self.complete and not whole:
             raise StrettoError(f"{self._request.out} is not whole: a row was left out; go on with --resume")
         if self.complete and (left := self._kept.unclaimed + self._kept.strange):

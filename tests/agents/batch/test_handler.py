@@ -253,6 +253,17 @@ async def test_one_row_that_is_stopped_says_so_and_the_others_go_on(desk: Desk, 
     assert [row["error"] and row["error"]["kind"] for row in desk.results()] == ["cancelled", None, None]
 
 
+async def test_an_endpoint_that_takes_nobody_ends_it_after_some_rows(tmp_path: Path, faults: FaultServer) -> None:
+    desk = Desk(tmp_path, bad=Endpoint(base_url=faults.base_url, max_retries=0))
+    desk.given(*prompts(500))
+    ended = await desk.batch("bad/status-401", jobs=4)
+    assert ended.outcome == "failed"
+    assert "50 rows failed one after the other" in (ended.error or "")
+    assert (ended.error or "").endswith("the rest was not asked: go on with --resume --retry-errors")
+    assert 50 <= len(desk.results()) <= 54
+    assert faults.counts.requests <= 54
+
+
 async def test_an_input_that_goes_away_or_cannot_be_read_is_one_line(desk: Desk) -> None:
     ended = await desk.batch("lab/paced-3-0")
     assert (ended.outcome, ended.error) == ("failed", f"{desk.folder}/in.jsonl: there is no such file")
