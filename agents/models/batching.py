@@ -174,7 +174,13 @@ class Batcher(Generic[T, R]):
         self._sizes.add(now, len(batch.entries))
         self._sent += 1
         self._batches.add(batch)
-        batch.task = self._group.create_task(self._serve(batch), name="batch")
+        serving = self._serve(batch)
+        try:
+            batch.task = self._group.create_task(serving, name="batch")
+        except RuntimeError:  # the group is being left
+            serving.close()
+            self._close(batch)
+            return
         # A callback, because a task that is cancelled before its first step never enters its own try block.
         batch.task.add_done_callback(lambda _: self._landed(batch))
 
@@ -188,10 +194,13 @@ class Batcher(Generic[T, R]):
         for entry, result in zip(batch.entries, results, strict=True):
             _settle(entry.future, result)
 
-    def _landed(self, batch: _Batch[T, R]) -> None:
+    def _close(self, batch: _Batch[T, R]) -> None:
         self._batches.discard(batch)
         for entry in batch.entries:
             _settle(entry.future, CallError("unreachable", "the call was stopped: stretto is closing"))
+
+    def _landed(self, batch: _Batch[T, R]) -> None:
+        self._close(batch)
         if self._waiting:
             self._flush()
 

@@ -229,6 +229,21 @@ def test_a_batch_nobody_waits_for_any_more_is_stopped() -> None:
     assert sent.stopped == 1
 
 
+def test_items_that_come_when_all_is_over_are_told_so() -> None:
+    sent = Sent()
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as group:
+            batcher = Batcher(sent, group)
+        for many in (1, 40_000):
+            with pytest.raises(CallError, match="closing"):
+                await batcher.add_all(list(range(many)))
+        assert (batcher.figures().waiting, batcher.figures().in_flight) == (0, 0)
+
+    in_no_time(work)
+    assert sent.batches == []
+
+
 def test_sizes_and_waits_are_told() -> None:
     sent = Sent(0.1)
 
