@@ -9,6 +9,7 @@ one's own servers, then services that cost money, then the embedded model.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -31,7 +32,9 @@ OWN: tuple[EndpointKind, ...] = ("ollama", "vllm", "llamacpp")
 """Servers of one's own that are looked for, in this order."""
 HOSTED: tuple[EndpointKind, ...] = ("openai", "openrouter", "nanogpt", "anthropic")
 """Services that are there when their key is, in this order."""
-_PROBE_BYTES = 1 << 20
+_MOST_PROBED = 4 << 20
+_PROBE_BYTES = 1 << 16
+"""Bytes of an answer that are held at once while it is not known who answers."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,12 +142,12 @@ async def answers(target: Target, seconds: float = 0.3) -> bool:
         url = urlsplit(target.base_url)
         port = url.port or (443 if url.scheme == "https" else 80)
         async with asyncio.timeout(seconds):
-            reader, writer = await asyncio.open_connection(url.hostname or "", port)
+            reader, writer = await asyncio.open_connection(url.hostname or "", port, limit=_PROBE_BYTES)
             try:
                 return not target.probed or await _is_itself(target, reader, writer)
             finally:
                 writer.close()
-    except (OSError, ValueError):  # TimeoutError is an OSError
+    except (OSError, ValueError, EOFError, asyncio.LimitOverrunError):  # TimeoutError is an OSError
         return False
 
 
@@ -152,13 +155,19 @@ async def _is_itself(target: Target, reader: asyncio.StreamReader, writer: async
     """Ask a server on this machine for its models, in the one form that needs no HTTP library, which takes long to import."""
     preset, url = target.preset, urlsplit(target.base_url)
     path = preset.facts_path or f"{url.path}{preset.models_path}"
-    writer.write(f"GET {path} HTTP/1.0\r\nhost: {url.netloc}\r\naccept: application/json\r\n\r\n".encode())
+    head = f"GET {path} HTTP/1.0\r\nhost: {url.netloc}\r\naccept: application/json\r\nconnection: close\r\n\r\n"
+    writer.write(head.encode())
     await writer.drain()
-    answer = bytearray()
-    while len(answer) < _PROBE_BYTES and (data := await reader.read(_PROBE_BYTES)):
-        answer += data
-    head, _, body = bytes(answer).partition(b"\r\n\r\n")
-    return head.split(b" ", 2)[1:2] == [b"200"] and _says_so(preset, body)
+    answered = await reader.readuntil(b"\r\n\r\n")
+    if answered.split(b" ", 2)[1:2] != [b"200"]:
+        return False
+    # Some keep the connection open all the same, so that its end cannot be waited for.
+    length = re.search(rb"\r\ncontent-length: *(\d{1,7})\r\n", answered, re.IGNORECASE)
+    try:
+        body = await reader.readexactly(min(int(length[1]), _MOST_PROBED) if length else _MOST_PROBED)
+    except asyncio.IncompleteReadError as error:
+        body = error.partial
+    return _says_so(preset, body)
 
 
 def _says_so(preset: Preset, body: bytes) -> bool:

@@ -84,7 +84,7 @@ def facts_of(body: bytes, target: Target) -> tuple[ModelFacts, ...] | None:
 
 def _facts(model: _Listed, unit: StatedPrices) -> ModelFacts:
     meta: Mapping[str, Any] = model.meta if isinstance(model.meta, dict) else {}
-    contexts = (model.context_length, model.max_model_len, model.max_input_tokens, meta.get("n_ctx_train"))
+    contexts = (model.context_length, model.max_model_len, model.max_input_tokens, meta.get("n_ctx"), meta.get("n_ctx_train"))
     parameters = _count(meta.get("n_params"))
     return ModelFacts(
         name=model.id,

@@ -173,6 +173,26 @@ async def test_a_server_that_is_only_looked_for_must_be_what_it_should_be(
         assert server.requests[0].path == ("/api/tags" if name == "ollama" else "/v1/models")
 
 
+@pytest.mark.parametrize("head", [b"content-length: %d\r\nkeep-alive: timeout=5", b"Content-Length:%d", b"connection: close"])
+async def test_a_server_is_recognised_whether_it_closes_the_connection_or_not(head: bytes) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        more = head % len(LLAMACPP) if b"%d" in head else head
+        writer.write(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n%b" % (more, LLAMACPP))
+        if b"close" not in head:
+            await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        over.set()
+
+    over = asyncio.Event()
+    async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
+        base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        target = msgspec.structs.replace(targets(NOTHING, {})["llamacpp"], base_url=base_url)
+        assert await answers(target, 5.0)
+        await over.wait()
+
+
 async def test_a_server_that_says_nothing_is_not_there() -> None:
     async with LoopbackServer(lambda connection, request: None) as server:
         target = msgspec.structs.replace(targets(NOTHING, {})["vllm"], base_url=server.base_url)
