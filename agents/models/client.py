@@ -1,11 +1,13 @@
-"""One endpoint's client: openai's, over an HTTP client that follows nothing, unpacks nothing and reads nothing without end.
+"""One endpoint's client, over HTTP that follows nothing, unpacks nothing and reads nothing without end.
 
-Imports openai, httpx2 and aiohttp, which takes more than a second: import it off the loop.
+Chats are sent as they are; openai's SDK makes the other calls. It takes a second and 22 MB, and is imported when it is first
+needed. Importing this module imports httpx2 and aiohttp, which takes most of a second: do it off the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,6 @@ from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
-import openai
 
 from agents.addresses import is_loopback
 from agents.attachments import request_body
@@ -26,6 +27,8 @@ from agents.models.transport import LeanTransport, proxied, reader_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from openai import AsyncOpenAI
 
     from agents.models.discovery import Target
     from agents.models.turns import Turn
@@ -135,11 +138,9 @@ class EndpointClient:
             timeout=httpx2.Timeout(None, connect=target.endpoint.timeout.connect, write=60.0),
             limits=connections,
         )
-        self._openai = openai.AsyncOpenAI(
-            api_key=key or "none", base_url=target.base_url, max_retries=0, http_client=self._http, timeout=self._http.timeout
-        )
-        made = {**self._openai.default_headers, **self._openai.auth_headers, "Content-Type": "application/json"}
-        self._headers = httpx2.Headers([(name, value) for name, value in made.items() if isinstance(value, str)])
+        self._key = key
+        self._openai: AsyncOpenAI | None = None
+        self._headers = _headers(target.name, key)
         self._chat = httpx2.URL(f"{target.base_url.rstrip('/')}/chat/completions")
         self._limits = {"timeout": self._http.timeout.as_dict()}
         self._without_stream_options: set[str] = set()
@@ -269,7 +270,7 @@ class EndpointClient:
                 raise self.failures.of_response(response)
 
     async def _send(self, call: ModelCall, files: Mapping[str, bytes]) -> httpx2.Response:
-        # The SDK makes the headers, once. Its own way to a request would take as long as all that follows.
+        # Not through the SDK: its way to a request takes as long as all that follows.
         payload = {"model": call.model.model, "stream": True, **self._options(call)}
         headers = self._headers
         content: bytes | AsyncIterator[bytes]
@@ -317,7 +318,8 @@ class EndpointClient:
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """Return one vector for each text, in order."""
 
-        request = self._openai.embeddings.with_streaming_response.create(model=model, input=list(texts), encoding_format="float")
+        sdk = await self._sdk()
+        request = sdk.embeddings.with_streaming_response.create(model=model, input=list(texts), encoding_format="float")
         body = await self._short(request, max(_SHORT_CALL_SECONDS, self.target.endpoint.timeout.first_token))
         try:
             items = sorted(msgspec.json.decode(body, type=_VectorList).data, key=lambda item: item.index)
@@ -327,6 +329,11 @@ class EndpointClient:
             raise self.failures.make("protocol", f"its /embeddings gave {len(items)} vectors for {len(texts)} texts")
         return [item.embedding for item in items]
 
+    async def _sdk(self) -> AsyncOpenAI:
+        if self._openai is None:
+            self._openai = await asyncio.to_thread(_sdk, self._key, self.target.base_url, self._http)
+        return self._openai
+
     async def _short(self, request: Any, seconds: float) -> bytes:
         try:
             async with asyncio.timeout(seconds), request as response:
@@ -335,6 +342,24 @@ class EndpointClient:
             raise self.failures.make("timeout", f"no answer within {seconds:g} s", retryable=True) from None
         except Exception as error:  # noqa: BLE001  # as in answer()
             raise self.failures.of(error) from None
+
+
+def _sdk(key: str | None, base_url: str, http: httpx2.AsyncClient) -> AsyncOpenAI:
+    from openai import AsyncOpenAI
+
+    return AsyncOpenAI(api_key=key or "none", base_url=base_url, max_retries=0, http_client=http, timeout=http.timeout)
+
+
+def _headers(endpoint: str, key: str | None) -> httpx2.Headers:
+    headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "stretto"}
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key}"
+    if endpoint == "openai":
+        # Whose account is charged, where one key has several: by the variables that the SDK reads, too.
+        for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
+            if value := os.environ.get(variable, "").strip():
+                headers[name] = value
+    return httpx2.Headers(headers)
 
 
 async def _each(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:

@@ -1,6 +1,6 @@
 """What failed, in one line: every error of the client, the network and the server becomes a :class:`~agents.errors.CallError`.
 
-Imports openai, httpx2 and aiohttp; import it off the loop.
+Imports httpx2 and aiohttp; import it off the loop.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import email.utils
 import math
 import socket
 import ssl
+import sys
 import time
 import unicodedata
 from typing import TYPE_CHECKING
 
 import httpx2
 import msgspec
-import openai
 
 from agents.errors import CallError, CallKind
 from agents.models.decode import WEB_PAGE
@@ -86,7 +86,9 @@ class Failures:
         """Return what ``error`` means. The true cause is looked for along the whole chain of causes."""
         if isinstance(error, CallError):
             return error
-        if isinstance(error, openai.APIStatusError):
+        # Where the SDK was not imported, or not wholly yet, it raised nothing.
+        refused = getattr(sys.modules.get("openai"), "APIStatusError", None)
+        if refused is not None and isinstance(error, refused):
             return self.of_status(error.status_code, _message(error.body), _code(error.body), error.response.headers)
         chain = list(_causes(error))
         for cause in chain:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,6 +134,28 @@ async def test_the_headers_of_every_response_are_heard_those_of_refusals_too() -
         await client.close()
     assert (caught.value.kind, caught.value.retry_after, reply.finish) == ("rate_limit", 7.0, "stop")
     assert [headers["x-ratelimit-remaining-requests"] for headers in heard] == ["0", "9"]
+
+
+async def test_an_account_of_several_is_named_to_openai_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
+    async with PacedServer() as server:
+        for name in ("openai", "lab"):
+            target = Target(name=name, endpoint=_endpoint(server.base_url), base_url=server.base_url, key="sk-1", key_name="KEY")
+            client = EndpointClient(target, Turn())
+            await client.answer(_call("paced-1-0"), lambda piece: None, {})
+            await client.close()
+        openai, lab = (request.headers for request in server.requests)
+    assert (openai["openai-organization"], openai["openai-project"]) == ("org-1", "proj-1")
+    assert not {"openai-organization", "openai-project"} & set(lab)
+    assert lab["authorization"] == openai["authorization"] == "Bearer sk-1"
+    assert lab["accept-encoding"] == "identity"
+
+
+def test_a_chat_waits_for_no_sdk() -> None:
+    code = "import sys, agents.models.client; print('aiohttp' in sys.modules, 'openai' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True", "False"]
 
 
 # ---- connecting ahead ----
