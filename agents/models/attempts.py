@@ -284,7 +284,7 @@ class Attempts:
         price = self._flight.price = self._price(seat)
         meter = self._spend.start(call, price, self._flight.purse)
         if meter.notice:
-            self._flight.log(meter.notice, "warning")
+            self._flight.log(meter.notice, "warning", keep=True)
         return meter if price is not None else None
 
     def _sink(

@@ -90,10 +90,10 @@ class Flight:
         for step in self._steps:
             step.write(piece)
 
-    def log(self, message: str, level: Level = "info") -> None:
-        """Tell every step's reader what is being done."""
+    def log(self, message: str, level: Level = "info", *, keep: bool = False) -> None:
+        """Tell every step's reader what is being done; ``keep``: it is worth knowing when the call is over, too."""
         for step in self._steps:
-            step.log(message, level)
+            step.log(message, level, keep=keep)
 
     def retried(self, reason: str, delay: float, mode: RetryMode = "again") -> None:
         """Say that the attempt failed and another follows."""
