@@ -17,6 +17,7 @@ from agents.models.stated import ModelFacts, facts_of, with_tags
 from agents.models.turns import Turn
 from agents.requests import ModelRef
 from agents.settings import Endpoint, Price, Route, Settings
+from tests.agents.models.lab import Lab
 from tests.servers.http import Connection, LoopbackServer, Request
 
 if TYPE_CHECKING:
@@ -339,3 +340,24 @@ def test_whatever_a_server_sends_is_read_or_refused(value: object) -> None:
         found = facts_of(body, target(kind))
         assert found is None or all(0 < len(model.name) <= 200 for model in found)
     assert with_tags((), body) == ()
+
+
+async def test_anthropic_is_called_with_its_key_as_a_bearer_and_listed_with_it_as_its_own_header(tmp_path: Path) -> None:
+    def answer(connection: Connection, request: Request) -> None:
+        if request.path == "/v1/models?limit=1000" and request.headers.get("x-api-key") == "sk-ant":
+            connection.respond(200, msgspec.json.encode(ANTHROPIC))
+        elif request.path == "/v1/chat/completions" and request.headers.get("authorization") == "Bearer sk-ant":
+            pieces: list[tuple[dict[str, str], str | None]] = [({"content": "Hello"}, None), ({}, "stop")]
+            chunks = [{"id": "x", "choices": [{"index": 0, "delta": delta, "finish_reason": end}]} for delta, end in pieces]
+            body = b"".join(b"data: %b\n\n" % msgspec.json.encode(chunk) for chunk in chunks)
+            connection.respond(200, body + b"data: [DONE]\n\n", "text/event-stream")
+        else:
+            connection.respond(401, b'{"error": {"message": "x-api-key header is required"}}')
+
+    async with LoopbackServer(answer) as server:
+        endpoint = Endpoint(kind="anthropic", base_url=f"{server.base_url}/", api_key_env="KEY")
+        async with Lab(tmp_path, {"claude": endpoint}, environ={"KEY": "sk-ant"}) as lab:
+            offer = next(offer for offer in await lab.models.available() if offer.name == "claude")
+            assert (offer.error, offer.models) == (None, ("claude-sonnet-9", "claude-haiku-9"))
+            asked = await lab.ask("claude/claude-haiku-9,seed=1,temperature=0.5")
+    assert (asked.ended.outcome, asked.text) == ("done", "Hello")
