@@ -25,8 +25,9 @@ _SPREAD = 0.1
 """Seconds between starts, at most, while no rate is known."""
 _UNPACED = 200
 """Calls served without the pace holding one back after which it is forgotten."""
-_CATCH_UP = 0.002
-"""Seconds of starts that may be made up for, because timers are late; a tenth of a step where that is more."""
+_CATCH_UP = 0.02
+"""Seconds of starts that are made up for when timers are late, so that a busy machine does not slow them down; a tenth of a step
+where steps are longer, because there evenness counts."""
 _TIMED = 16
 """Measured first texts before their smoothed time means something."""
 _PROMPT = 0.3
@@ -129,6 +130,7 @@ class Adaptive:
         self._starts: deque[float] = deque(maxlen=512)
         self._ttft = self._best_ttft = 0.0
         self._timed = 0
+        self._refused = False
 
     @property
     def cap(self) -> int:
@@ -154,10 +156,13 @@ class Adaptive:
         self._settle(now)
         if self._rates is not None:
             step = 1 / self._rates.value
-            self._next_start = max(self._next_start, now - max(step / 10, _CATCH_UP)) + step
-        elif in_flight > START or self._caps.refused is not None:
-            gain = 2.5 if self._caps.refused is None else 1.25
-            self._next_start = max(self._next_start, now - _CATCH_UP) + 1 / max(gain * self._served(now), 1 / _SPREAD)
+        elif in_flight > START or self._refused:
+            gain = 2.5 if self._caps.refused is None else 1.5
+            step = min(1 / (gain * self._served(now)), _SPREAD)
+        else:
+            return
+        late = _CATCH_UP if step < _CATCH_UP else step / 10
+        self._next_start = max(self._next_start, now - late) + step
 
     def _settle(self, now: float) -> None:
         """Count starts that would have been refused by now, by the calls in flight they made."""
@@ -213,6 +218,7 @@ class Adaptive:
 
     def rejected(self, now: float, in_flight: int, held_until: float) -> None:
         """The server refused a call as one too many; nothing starts before ``held_until``."""
+        self._refused = True
         if self._starts:
             self._starts.pop()
         if now < self._cool_until:
