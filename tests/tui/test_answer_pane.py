@@ -180,3 +180,23 @@ async def test_a_note_too_long_for_the_header_is_cut_and_not_left_out(width: int
         pane.note("indexed 3 documents, 12 passages, 0.1 MB in 0.3 s (10 documents/s); 0 unchanged, 0 removed, 0 passed over")
         pane.flush(1.0)
         assert "indexed 3 documents" in head(pane)
+
+
+async def test_an_answer_that_was_cut_and_begun_anew_is_told_apart_from_the_new_one() -> None:
+    pane = AnswerPane("m", empty="")
+    async with room(pane, (120, 10)):
+        feed(pane, queued(), make(StepStarted, 1.0, step="a"), make(FirstToken, 1.5, step="a"), said("Once upon"))
+        feed(pane, make(Retried, 2.0, step="a", attempt=1, reason="lab: cut", delay=0.5, mode="restart"))
+        assert "from its beginning in 0.5 s: lab: cut" in head(pane)
+        feed(pane, make(StepStarted, 2.5, step="a", attempt=2, offset=9), said("Once upon a time.", 9))
+        assert "upon\n\nThe answer above was cut. Attempt 2, from its beginning:\n\nOnce upon a time." in pane.pane.text
+
+
+async def test_an_answer_that_goes_on_is_one() -> None:
+    pane = AnswerPane("m", empty="")
+    async with room(pane, (120, 10)):
+        feed(pane, queued(), make(StepStarted, 1.0, step="a"), make(FirstToken, 1.5, step="a"), said("Once upon"))
+        feed(pane, make(Retried, 2.0, step="a", attempt=1, reason="two/m is asked", delay=0.0, mode="resume"))
+        assert "goes on: two/m is asked" in head(pane)
+        feed(pane, make(StepStarted, 2.5, step="a", attempt=2, endpoint="two/m"), said(" a time.", 9))
+        assert pane.pane.text == "Once upon a time."
