@@ -100,6 +100,8 @@ class _Line:
                 return await self._through_door(texts, priority)
             except CallError as error:
                 wait = error.retry_after
+                if error.kind == "rate_limit":
+                    self._place.door.rejected(None if wait is not None and wait > _PATIENCE else wait)
                 if not error.retryable or attempt > self._place.max_retries or (wait is not None and wait > PATIENCE):
                     raise
             await asyncio.sleep(backoff(attempt, wait, self._chance))
