@@ -52,12 +52,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """Further headers that listing models wants."""
     stated_prices: StatedPrices = ""
     """The unit of the prices in its list of models: per token, per million tokens, or none are stated."""
-    stream_options: bool = True
-    """Tells the usage at the end of a stream when asked to."""
-    json_schema: bool = True
-    """Keeps to a JSON schema given as ``response_format``."""
     ignored: tuple[str, ...] = ()
-    """Parameters it takes and does nothing with."""
+    """Parameters it takes and does nothing with; ``response_format`` among them means that it keeps to no schema."""
     most_temperature: float | None = None
     """Higher temperatures are taken for this one."""
     continues: Continues = ""
@@ -136,7 +132,6 @@ PRESETS: Mapping[EndpointKind, Preset] = {
         models_path="/models?limit=1000",
         key_header="x-api-key",
         headers=(("anthropic-version", "2023-06-01"),),
-        json_schema=False,
         ignored=("seed", "response_format"),
         most_temperature=1.0,
         # Newer models refuse an answer that was begun for them, so that none is.

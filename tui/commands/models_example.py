@@ -59,6 +59,8 @@ def _part(kind: str, preset: Preset) -> Iterator[str]:
         yield f"# {preset.title}. Always there."
     if preset.ignored:
         yield f"# It takes these and does nothing with them: {', '.join(preset.ignored)}."
+    if preset.most_temperature is not None:
+        yield f"# A temperature over {preset.most_temperature:g} counts as {preset.most_temperature:g}."
     yield f"# [endpoints.{kind}]"
     yield f'# kind = "{kind}"'
     if preset.base_url:
