@@ -101,7 +101,7 @@ class _Line:
             except CallError as error:
                 wait = error.retry_after
                 if error.kind == "rate_limit":
-                    self._place.door.rejected(None if wait is not None and wait > _PATIENCE else wait)
+                    self._place.door.rejected(None if wait is not None and wait > PATIENCE else wait)
                 if not error.retryable or attempt > self._place.max_retries or (wait is not None and wait > PATIENCE):
                     raise
             await asyncio.sleep(backoff(attempt, wait, self._chance))
