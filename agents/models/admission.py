@@ -210,6 +210,13 @@ class Admission:
             self._adaptive.held_back(by_pace=True)
         return seconds
 
+    def shut_for(self, priority: Priority) -> float:
+        """Return the seconds for which surely no call of that class is let in, whatever room there is; 0 when that is not so."""
+        now = self._clock()
+        reserve = priority >= Priority.BATCH and not self._lines.overdue(priority)
+        waits = (self._shut_until - now, self._pause_until - now, self._requests.wait(now, 1, reserve=reserve))
+        return max(0.0, *waits, self._tokens.wait(now, 1, reserve=reserve))
+
     def _look_again(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() + seconds

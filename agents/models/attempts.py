@@ -269,7 +269,7 @@ class Attempts:
             seat.gate.health.retries.earn()
         routed = self._course.road is not None
         if routed:
-            self._flight.log(f"{seat.name} answers")
+            self._flight.log(f"{seat.name} answers", keep=True)
         self._flight.start(seat.name if routed else "", resumed=self._resumed)
 
     def _call(self, seat: Seat) -> ModelCall:

@@ -11,6 +11,7 @@ import msgspec
 from agents.models.admission import Admission
 from agents.models.health import FAULTS, Health
 from agents.models.hedging import FirstTokens
+from agents.requests import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -53,8 +54,9 @@ class Gate:
 
     @property
     def free(self) -> bool:
-        """Whether a call would be let in at once."""
-        return self.door.in_flight < self.door.cap and not self.door.depth
+        """Whether a person's call would be let in at once."""
+        door = self.door
+        return door.in_flight < door.cap and not door.depth and not door.shut_for(Priority.INTERACTIVE)
 
     @property
     def load(self) -> float:

@@ -1,8 +1,8 @@
 """Where a call can be made: at its endpoint, or at the members of a route and, when none of them can answer, at its fallbacks.
 
-Of a route's members those that are well come first, then those with a free place, then the least loaded (calls in flight and
-waiting, over the cap), then the one whose first token comes soonest. A call waits at the door of the member that was chosen, in
-its line, and is moved when another member has room before that, or when its member falls ill.
+Of a route's members those that are well and let anybody in come first, then those with a free place, then the least loaded (calls
+in flight and waiting, over the cap), then the one whose first token comes soonest. A call waits at the door of the member that was
+chosen, in its line, and is moved when another member has room before that, or when its member falls ill.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _LOOK: Final = 0.05
 """Seconds between two looks for room while calls wait: a limit that has passed and a cap that grew tell nobody."""
+_SHUT: Final = 1.0
+"""A member that lets nobody in for longer than these seconds comes after all others."""
 _MODELS: Final = 256
 """Models of one route whose seats are remembered."""
 
@@ -68,12 +70,13 @@ class Course:
             return min(members, key=lambda seat: self._cost(seat, priority))
         return next((seat for seat in self.fallbacks if seat not in tried and seat.well), None)
 
-    def _cost(self, seat: Seat, priority: Priority) -> tuple[bool, bool, float, float]:
+    def _cost(self, seat: Seat, priority: Priority) -> tuple[bool, bool, bool, float, float]:
         gate = seat.gate
+        shut = gate.door.shut_for(priority) > _SHUT
         full = not gate.free or (self.road is not None and not self.road.room(gate))
         # A person who waits does not try out for others whether a member has recovered, unless it is the only one with room.
         probe = priority is Priority.INTERACTIVE and gate.health.state != "closed"
-        return full, probe, gate.load, gate.first_tokens.mean or 0.0
+        return shut, full, probe, gate.load, gate.first_tokens.mean or 0.0
 
     def soonest(self) -> Seat:
         """Return the place that may be asked first when none may now."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.models.admission import Admission
+from agents.models.admission import Admission, Place
 from agents.models.lines import PATIENCE
 from agents.requests import Priority
 from agents.settings import Endpoint
@@ -209,10 +209,17 @@ class Calls:
         self.inside: set[int] = set()
         self.cancelled: set[int] = set()
         self.order: dict[Priority, list[int]] = defaultdict(list)
+        """The order in which calls are let in; the tasks of two may go on the other way round."""
+        let_in = self.door._let_in
+
+        def note(place: Place, now: float) -> None:
+            self.order[place.priority].append(place.tokens)
+            let_in(place, now)
+
+        self.door._let_in = note  # type: ignore[method-assign]
 
     async def call(self, number: int, priority: Priority, leave: asyncio.Event) -> None:
-        async with self.door.place(priority):
-            self.order[priority].append(number)
+        async with self.door.place(priority, number):
             self.inside.add(number)
             try:
                 await leave.wait()

@@ -63,6 +63,21 @@ async def test_what_fails_at_one_member_is_asked_at_another_at_once(scene: Scene
     assert (asked.ended.outcome, asked.text, asked.of(Retried)[0].delay) == ("done", "yes", 0.0)
 
 
+async def test_a_member_that_asks_to_wait_is_left_alone_and_nobody_waits_at_its_door(tmp_path: Path) -> None:
+    refusal = status(429, "retry-after: 60\r\n")
+    async with (
+        ScriptedServer(refusal) as one,
+        ScriptedServer(whole("yes")) as two,
+        Lab(tmp_path, _two(one, two, concurrency=2), routes=BOTH) as lab,
+    ):
+        calls = [lab.submit("pair/m", f"Call {number}") for number in range(20)]
+        for asked in calls:
+            assert ((await asked.over()).ended.outcome, asked.text) == ("done", "yes")
+        more = [await lab.ask("pair/m", f"More {number}") for number in range(5)]
+        assert one.counts.requests <= 2
+    assert all(asked.ended.attempts == 1 for asked in more)
+
+
 async def test_a_request_at_fault_is_asked_nowhere_else(tmp_path: Path) -> None:
     async with (
         ScriptedServer(status(400)) as one,
