@@ -284,6 +284,7 @@ class Admission:
             in_flight=self.in_flight,
             depth={priority: self._lines.depth(priority) for priority in Priority},
             oldest_wait=self.oldest_wait,
+            oldest={place.priority: now - place.since for place in self._lines.heads()},
             waits=self._record.waits(now),
             rejected=rejected,
             rejected_ever=rejected_ever,
@@ -294,6 +295,10 @@ class Admission:
             held=held,
             held_for=held_for,
         )
+
+    def alarms(self) -> tuple[int, int, int]:
+        """Return the late waits and the refusals of the last minute, and all refusals; cheaper than :meth:`figures`."""
+        return self._record.alarms(self._clock())
 
     def _held(self, now: float) -> tuple[str, float]:
         turn = self._lines.next()

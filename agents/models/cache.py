@@ -217,6 +217,12 @@ class AnswerCache:
         with suppress(Exception):
             self._totals = await self._store.totals()
 
+    async def clear(self) -> int:
+        """Remove every answer; returns how many there were. Raises :class:`~storage.errors.StoreError`."""
+        removed = await self._store.clear()
+        await self.look()
+        return removed
+
     def _take(self) -> Lookups:
         lookups, self._lookups, self._noted = self._lookups, Lookups(), self._clock()
         return lookups

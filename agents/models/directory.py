@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 from agents.errors import CallError
 from agents.models.discovery import EMBEDDED
-from agents.models.figures import EndpointLoad
 from agents.models.gates import Gate
 from agents.models.routes import Course, Road, Seat
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agents.models.discovery import Target
+    from agents.models.figures import EndpointLoad
     from agents.models.turns import Turn
     from agents.requests import ModelRef
     from agents.settings import Route
@@ -82,10 +82,7 @@ class Directory:
 
     def load(self) -> tuple[EndpointLoad, ...]:
         """Return how busy each endpoint is; cheap enough for every frame."""
-        return tuple(
-            EndpointLoad(name, gate.door.depth, gate.door.in_flight, gate.door.cap, gate.door.oldest_wait)
-            for name, gate in self.gates.items()
-        )
+        return tuple(gate.load_figures() for gate in self.gates.values())
 
     def set_cap(self, endpoint: str, cap: int | Literal["adaptive"]) -> None:
         """Change how many calls to an endpoint are in flight at once, while they run. Raises :class:`CallError`."""

@@ -44,6 +44,8 @@ class DoorFigures(msgspec.Struct, frozen=True, kw_only=True):
     depth: dict[Priority, int]
     oldest_wait: float
     """Seconds the call has waited that waits longest."""
+    oldest: dict[Priority, float]
+    """The same of each class that waits."""
     waits: dict[Priority, WaitFigures]
     rejected: int
     """Refusals for too many requests in the last minute, and ever."""
@@ -96,6 +98,11 @@ class DoorRecord:
                 late=round(self._late[priority].total(now)),
             )
         return found
+
+    def alarms(self, now: float) -> tuple[int, int, int]:
+        """Return the late waits and the refusals of the last minute, and all refusals."""
+        late = sum(window.total(now) for window in self._late.values())
+        return round(late), round(self._rejected.total(now)), self._rejected_ever
 
     def refusals(self, now: float) -> tuple[int, int, int, int]:
         """Return the calls refused in the last minute and ever, and those that timed out."""

@@ -24,6 +24,15 @@ class EndpointLoad(msgspec.Struct, frozen=True):
     cap: int
     oldest_wait: float
     """Seconds the call has waited that waits longest."""
+    late: int = 0
+    """Calls that waited over 200 ms and were let in within the last minute."""
+    refused: int = 0
+    """Refusals for too many requests within the last minute, and ever."""
+    refused_ever: int = 0
+    answered: int = 0
+    """Attempts that succeeded, ever."""
+    ill: bool = False
+    """Whether its circuit is open, so that nothing is sent but now and then one attempt to see."""
 
 
 class EngineFigures(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agents.models.admission import Admission
+from agents.models.figures import EndpointLoad
 from agents.models.health import FAULTS, Health
 from agents.models.hedging import FirstTokens
 from agents.requests import Priority
@@ -62,6 +63,22 @@ class Gate:
     def load(self) -> float:
         """Calls in flight and waiting, as a share of the cap."""
         return (self.door.in_flight + self.door.depth) / max(self.door.cap, 1)
+
+    def load_figures(self) -> EndpointLoad:
+        """Return how busy it is; cheap enough for every frame."""
+        door, (late, refused, refused_ever) = self.door, self.door.alarms()
+        return EndpointLoad(
+            endpoint=self.name,
+            depth=door.depth,
+            in_flight=door.in_flight,
+            cap=door.cap,
+            oldest_wait=door.oldest_wait,
+            late=late,
+            refused=refused,
+            refused_ever=refused_ever,
+            answered=self.health.answered,
+            ill=self.health.state != "closed",
+        )
 
     def left(self) -> None:
         """Let those know who wait elsewhere that a place may have become free."""

@@ -90,6 +90,11 @@ class Health:
             return "closed"
         return "half-open" if self._probes or self._clock() >= self._until else "open"
 
+    @property
+    def answered(self) -> int:
+        """Attempts that succeeded, ever."""
+        return self._answered
+
     def lets(self, model: str) -> bool:
         """Tell whether an attempt may be made now. Of an open circuit that is: the one probe, when it is time for it."""
         if self._missing and (missing := self._missing.get(model)) is not None:

@@ -268,6 +268,15 @@ class Models:
             joined=self._joined,
         )
 
+    async def look(self) -> None:
+        """Read anew what the cache holds, for :meth:`figures`."""
+        if self._cache is not None:
+            await self._cache.look()
+
+    async def clear_cache(self) -> int:
+        """Remove every answer that is kept; returns how many. Raises :class:`~storage.errors.StoreError`."""
+        return 0 if self._cache is None else await self._cache.clear()
+
     def set_cap(self, endpoint: str, cap: int | Literal["adaptive"]) -> None:
         """Change how many calls to an endpoint are in flight at once, while they run. Raises :class:`CallError`."""
         self.directory.set_cap(endpoint, cap)
