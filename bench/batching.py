@@ -96,7 +96,7 @@ async def measure(count: int) -> bool:
             locations = Locations(config=place / "config.toml", data=place / "data", themes=place / "themes")
             async with Models(settings, locations, environ={}) as models:
                 await models.warm(REF, lambda line: None)
-                client = await models._gates["lab"].ready(lambda line: None)  # noqa: SLF001  # the same client, without batches
+                client = await models.directory.gates["lab"].ready(lambda line: None)  # the same client, without batches
 
                 async def timed(name: str, work: Callable[[], Awaitable[None]]) -> float:
                     before, began = embedder.requests, time.perf_counter()
