@@ -79,6 +79,8 @@ class Attempts:
         self._chance = chance
         self._tried: list[Seat] = []
         """Where this round of attempts has failed."""
+        self._passing: tuple[Seat, CallError] | None = None
+        """The latest failure of this round that another attempt may not meet again, and where it was."""
         self._round = 1
         self._made = 0
         self._waited = 0.0
@@ -114,6 +116,7 @@ class Attempts:
     def _whole(self, reply: Reply) -> Reply:
         seat, road = self.seat, self._course.road
         if road is not None:
+            self._flight.price = self._price(seat)  # the attempt that was not kept may have had another
             road.answered[seat.name] = road.answered.get(seat.name, 0) + 1
         if not self._before:
             return reply
@@ -136,9 +139,15 @@ class Attempts:
         elif self._before:
             mode = "resume"  # what came before this attempt is still there
         self._tried.append(seat)
+        if error.retryable and error.kind not in NEVER:
+            self._passing = seat, error
         if self._course.road is not None and self._course.best(self._tried, flight.priority) is not None:
             return 0.0, mode
-        if error.kind in NEVER or not error.retryable or endpoint.max_retries == 0:
+        if self._passing is None:
+            raise error
+        seat, error = self._passing  # of several members that failed, what the next round can hope for
+        endpoint = seat.gate.target.endpoint
+        if endpoint.max_retries == 0:
             raise error
         if error.retry_after is not None and error.retry_after > PATIENCE:
             raise error
@@ -151,6 +160,7 @@ class Attempts:
         delay = backoff(self._round, error.retry_after, self._chance)
         self._round += 1
         self._tried.clear()
+        self._passing = None
         return delay, mode
 
     # Where the next attempt is made
@@ -206,6 +216,8 @@ class Attempts:
                 continue  # moved: to a better place, or up in the line
             finally:
                 flight.moving = None
+            if course.road is not None and course.road.claim(flight) is not None:
+                course.road.fill()  # it got its place in the moment it was to be moved: the room is somebody else's
             # While it waited the endpoint may have fallen ill.
             if seat.well or flight.priority is Priority.INTERACTIVE:
                 return seat
@@ -217,10 +229,10 @@ class Attempts:
         course, flight = self._course, self._flight
         async with AsyncExitStack() as held:
             seat = self.seat = await self._enter(held)
-            contest = Contest.of(course, seat, flight)
+            contest = Contest.of(course, seat, self._place, flight)
             if contest is None:
                 return await self.make(seat, flight.write)
-            reply, self.seat = await contest.run(self, held)
+            reply, self.seat = await contest.run(self, _tokens(flight.call))
             return reply
 
     async def make(self, seat: Seat, write: Callable[[str], None], contender: Contender | None = None) -> Reply:
@@ -251,8 +263,9 @@ class Attempts:
             raise
         else:
             trial.passed(flight.first)
-            if self._place is not None and not reply.usage.estimated:
-                self._place.used(reply.usage.input + reply.usage.output)
+            place = self._place if contender is None else contender.place
+            if place is not None and not reply.usage.estimated:
+                place.used(reply.usage.input + reply.usage.output)
             if meter is not None:
                 meter.settle(reply.usage)
             return reply
@@ -268,8 +281,10 @@ class Attempts:
         if self._made == 1:
             seat.gate.health.retries.earn()
         routed = self._course.road is not None
-        if routed:
-            self._flight.log(f"{seat.name} answers", keep=True)
+        if routed and seat in self._course.fallbacks:
+            self._flight.log(f"{seat.name} answers in place of {self._flight.call.model.name}", "warning", keep=True)
+        elif routed:
+            self._flight.log(f"{seat.name} answers")
         self._flight.start(seat.name if routed else "", resumed=self._resumed)
 
     def _call(self, seat: Seat) -> ModelCall:

@@ -132,8 +132,20 @@ async def test_fallbacks_come_in_their_order_when_no_member_can_answer(tmp_path:
             again = await lab.ask("pair/m")
         assert three.requests[0].json()["model"] == "tiny"
     assert [event.endpoint for event in asked.of(StepStarted)] == ["one/m", "two/small", "three/tiny"]
+    assert asked.of(Log)[-1].message == "three/tiny answers in place of pair/m"
     # It is another model's answer: it is not kept as if it were this one's.
     assert (again.ended.outcome, again.ended.cached) == ("done", False)
+
+
+async def test_a_member_that_may_recover_is_tried_again_though_another_will_not(tmp_path: Path) -> None:
+    async with (
+        ScriptedServer(status(500), whole("yes")) as one,
+        ScriptedServer(status(401)) as two,
+        Lab(tmp_path, _two(one, two), routes=BOTH) as lab,
+    ):
+        asked = await lab.ask("pair/m")
+    assert (asked.ended.outcome, asked.text) == ("done", "yes")
+    assert [event.endpoint for event in asked.of(StepStarted)] == ["one/m", "two/m", "one/m"]
 
 
 async def test_nothing_left_to_ask_is_said_and_names_who_said_no(tmp_path: Path) -> None:
