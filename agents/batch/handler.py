@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from agents.batch.intake import Intake, count_lines, open_source
 from agents.batch.kept import Kept
-from agents.batch.output import Output, open_files
+from agents.batch.output import Output, keep_apart, open_files
 from agents.batch.results import bad_row, result_of
 from agents.batch.rows import Units, with_params
 from agents.errors import InputError, StrettoError
@@ -30,9 +30,13 @@ if TYPE_CHECKING:
     from agents.runs import Run, Step
     from agents.settings import Settings
 
-_HOPELESS = frozenset({"auth", "not_found", "quota", "unreachable"})
+_HOPELESS = frozenset({"auth", "not_found", "quota", "rate_limit", "unreachable"})
+"""Kinds of failure that the next row will most likely end with, too. A refusal for too many is one only once it was waited for, or
+asks for more than is ever waited."""
 _FAILURES = 50
 """So many of these one after the other, and at least two for each call in flight, end a batch."""
+_LABEL = 200
+"""Characters of a row's id that name its step; the output has all of it."""
 _MOST = 256
 """Calls in flight at once where neither a person nor a fixed cap says how many; the doors hold back what is too much."""
 
@@ -45,6 +49,7 @@ async def batch(run: Run, models: Models) -> None:
         # In a thread, because a named pipe is opened only when somebody writes to it.
         source = await asyncio.to_thread(open_source, request.source)
         try:
+            keep_apart(source, request.out)
             files = open_files(request.out, resume=request.resume)
         except InputError:
             os.close(source)
@@ -133,7 +138,7 @@ class _Work:
 
     async def _answer(self, unit: Unit, model: int) -> None:
         ref = with_params(self._request.models[model], unit.params)
-        step = self._run.step("model", str(unit.id), parent=self._step, lane=str(ref))
+        step = self._run.step("model", str(unit.id)[:_LABEL], parent=self._step, lane=str(ref))
         text: str | None = None
         try:
             # Whatever it is, a bug too, it must not cost the other rows their answers; the step has told it.
@@ -173,7 +178,7 @@ class _Work:
 
     def _refuse(self, unit: Unit) -> None:
         self._bad += 1
-        with suppress(InputError), self._run.step("tool", str(unit.id), parent=self._step) as step:
+        with suppress(InputError), self._run.step("tool", str(unit.id)[:_LABEL], parent=self._step) as step:
             raise InputError(unit.problem)
         self._run.let_go(step)
         self._output.put(unit.position, bad_row(unit))

@@ -56,8 +56,16 @@ def count_lines(place: str) -> int | None:
     """Return how many lines of a file are not blank; ``None`` for what can be read only once."""
     if place == STANDARD_INPUT or not Path(place).expanduser().is_file():
         return None
+    count, blank = 0, True
     with Path(place).expanduser().open("rb") as file:
-        return sum(not line.isspace() for line in file)
+        # By pieces, because a line may be as long as the disk.
+        while piece := file.read(_PIECE):
+            first, *lines = piece.split(b"\n")
+            blank = blank and (not first or first.isspace())
+            for line in lines:
+                count += not blank
+                blank = not line or line.isspace()
+    return count + (not blank)
 
 
 class Intake:

@@ -24,6 +24,7 @@ import errno
 import fcntl
 import os
 import queue
+import stat
 import tempfile
 import threading
 import time
@@ -84,6 +85,24 @@ class Files(NamedTuple):
 def side_of(out: Path) -> Path:
     """Return the path of the side file of ``out``."""
     return out.with_name(out.name + SIDE)
+
+
+def keep_apart(source: int, place: str) -> None:
+    """Raise :class:`InputError` where the open input is one of the files that would be written to, by whatever name."""
+    read = os.fstat(source)
+    if not stat.S_ISREG(read.st_mode):
+        return
+    written = {}
+    with suppress(OSError):
+        if place == STANDARD_OUTPUT:
+            written["standard output"] = os.fstat(1)
+        else:
+            for path in (Path(place), side_of(Path(place))):
+                if path.exists():
+                    written[str(path)] = path.stat()
+    for name, status in written.items():
+        if os.path.samestat(read, status):
+            raise InputError(f"{name}: cannot be read from and written to at once; name another file for the answers")
 
 
 def open_files(place: str, *, resume: bool) -> Files:

@@ -61,13 +61,8 @@ class Desk:
         return sorted(path.name for path in self.folder.iterdir() if path.name.startswith(("in", "out")))
 
     async def batch(self, *models: str, meanwhile: Callable[[Run], Any] | None = None, **more: Any) -> RunEnded:
-        request = Batch(
-            source=str(self.folder / "in.jsonl"),
-            out=str(self.folder / "out.jsonl"),
-            models=tuple(map(parse_model, models)),
-            names=models,
-            **{"use_cache": False, **more},
-        )
+        given: dict[str, Any] = {"source": str(self.folder / "in.jsonl"), "use_cache": False, **more}
+        request = Batch(out=str(self.folder / "out.jsonl"), models=tuple(map(parse_model, models)), names=models, **given)
         self.events.clear()
         async with Workspace(self.settings, self.locations) as workspace:
             with workspace.engine.subscribe(text=False) as reader:
@@ -262,6 +257,41 @@ async def test_an_endpoint_that_takes_nobody_ends_it_after_some_rows(tmp_path: P
     assert (ended.error or "").endswith("the rest was not asked: go on with --resume --retry-errors")
     assert 50 <= len(desk.results()) <= 54
     assert faults.counts.requests <= 54
+
+
+async def test_an_endpoint_that_asks_for_a_longer_wait_than_is_waited_does_not_fail_every_row(
+    tmp_path: Path, faults: FaultServer
+) -> None:
+    desk = Desk(tmp_path, bad=Endpoint(base_url=faults.base_url))
+    desk.given(*prompts(500))
+    ended = await desk.batch("bad/retry-after-300", jobs=4)
+    assert ended.outcome == "failed"
+    assert "it asks to wait 300 s" in (ended.error or "")
+    assert len(desk.results()) <= 54
+
+
+async def test_the_journal_has_the_beginning_of_a_long_id_and_the_output_all_of_it(desk: Desk) -> None:
+    desk.given({"prompt": "one", "id": "i" * 5000})
+    await desk.batch("lab/paced-3-0")
+    async with Store(desk.locations.database) as store:
+        history = RunHistory(store)
+        (run,) = await history.list()
+        steps = await history.steps(run.id)
+    assert [len(step.name) for step in steps[1:]] == [200]
+    assert [len(row["id"]) for row in desk.results()] == [5000]
+
+
+@pytest.mark.parametrize("source", ["out.jsonl", "out.jsonl.partial", "link"])
+async def test_what_is_read_is_never_written_to(desk: Desk, source: str) -> None:
+    rows = '{"prompt":"one"}\n{"prompt":"two"}'
+    (desk.folder / "link").symlink_to("out.jsonl")
+    place = desk.folder / source
+    place.write_text(rows)
+    ended = await desk.batch("lab/paced-3-0", source=str(place), resume=True)
+    assert ended.outcome == "failed"
+    assert "cannot be read from and written to at once" in (ended.error or "")
+    assert place.read_text() == rows
+    assert len(desk.names()) == 1
 
 
 async def test_an_input_that_goes_away_or_cannot_be_read_is_one_line(desk: Desk) -> None:
