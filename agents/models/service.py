@@ -135,12 +135,15 @@ class Models:
         key = identity(where, call)
         flight = self._flights.get(key)
         # A person's own question joins the same one asked beforehand, whatever the settings say of the cache.
-        if flight is not None and not call.refresh and (call.use_cache or flight.call.priority is Priority.SPECULATIVE):
+        shared = flight is not None and not call.refresh and (call.use_cache or flight.call.priority is Priority.SPECULATIVE)
+        purse = self.spend.of_run(step.run)
+        # Nobody is stopped by the end of another's budget.
+        if flight is not None and shared and flight.purse in {None, purse}:
             self._joined += 1
             flight.urge(call.priority)
             return await flight.follow(step, joined=True)
         flight = Flight(call, self._price(course.members[0]), lambda flight: self._forget(key, flight))
-        flight.purse = self.spend.of_run(step.run)
+        flight.purse = purse
         if call.use_cache or call.priority is Priority.SPECULATIVE:
             self._flights[key] = flight
         task = self._group.create_task(self._fly(flight, key, where, course), name=f"call {call.model.name}")

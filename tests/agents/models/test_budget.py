@@ -136,3 +136,21 @@ async def test_a_stopped_answer_closes_its_connection_keeps_its_text_and_counts_
         assert len(step.text) > 0
         figures = here.models.spend.figures()
         assert figures.spent == figures.estimated > 0
+
+
+async def test_the_end_of_a_runs_budget_stops_nobody_else_who_asked_the_same(tmp_path: Path) -> None:
+    async with PacedServer() as server, workspace(tmp_path, server) as here:
+        tight = here.engine.submit(Chat(lanes=(lane("paced-100-100"),), budget=0.02))
+        await until(lambda: server.counts.requests == 1)
+        free = here.engine.submit(Chat(lanes=(lane("paced-100-100"),)))
+        for run in (tight, free):
+            await run.wait()
+        kinds = [step.end.error_kind for run in (tight, free) for step in run.steps.values() if step.end is not None]
+        assert kinds == ["budget", None]
+
+
+async def test_lanes_of_a_run_with_a_budget_share_one_call(tmp_path: Path) -> None:
+    async with PacedServer() as server, workspace(tmp_path, server) as here:
+        _, events = await events_of(here, lane("paced-20-100"), lane("paced-20-100"), budget=1.0)
+        assert [end.outcome for end in ends(events)] == ["done", "done"]
+        assert server.counts.requests == 1

@@ -211,6 +211,30 @@ async def test_cancelled_while_waiting_it_leaves_nothing_behind(tmp_path: Path) 
         assert lab.models.figures().routes["pair"].waiting == 0
 
 
+async def test_room_that_a_call_was_moved_for_is_free_again_when_it_got_a_place_where_it_was(tmp_path: Path) -> None:
+    async with (
+        ScriptedServer(silence) as one,
+        ScriptedServer(silence) as two,
+        Lab(tmp_path, _two(one, two, concurrency=1), routes=BOTH) as lab,
+    ):
+        gates = lab.models.directory.gates
+        held = [gates[name].door.place(Priority.INTERACTIVE) for name in ("one", "two")]
+        for place in held:
+            await place.__aenter__()
+        asked = lab.submit("pair/m")
+        road = lab.models.directory.roads
+        await lab.until(lambda: "pair" in road and road["pair"].figures().waiting == 1)
+        # Both become free in the same turn of the loop: the call has its place at one before it hears of the other.
+        for name, place in zip(("one", "two"), held, strict=True):
+            await place.__aexit__(None, None, None)
+            gates[name].left()
+        await lab.until(lambda: one.counts.requests + two.counts.requests == 1)
+        idle = "two" if one.counts.requests else "one"
+        assert road["pair"].room(gates[idle])
+        asked.run.cancel()
+        await asked.over()
+
+
 # ---- hedging ----
 
 HEDGED = {"pair": Route(members=("one", "two"), hedge=True, hedge_budget=1.0)}
