@@ -59,7 +59,8 @@ def identify(raw: sqlite3.Connection, path: Path, latest: int) -> None:
         (version,) = raw.execute("PRAGMA user_version").fetchone()
         (tables,) = raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
     finally:
-        raw.execute("ROLLBACK")
+        if raw.in_transaction:  # a full disk may have ended it, or not let it begin
+            raw.execute("ROLLBACK")
     if application == 0 and version == 0 and tables == 0:
         return
     if application != APPLICATION_ID:

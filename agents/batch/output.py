@@ -12,8 +12,8 @@ memory holds only where it stands. Both are only ever appended to, so what was w
 - Going on, OUT is compared with the rows as they are read. As far as its lines are those of the rows, it stays as it is. At the
   first that is not (its row was changed, or failed and is to be asked again) all lines from there on are first appended to the
   side file and synced, and then cut off OUT. A process that dies between the two leaves them in both, which is harmless.
-- The side file is removed when nothing in it is needed any more. As long as it is there, it is locked by the process that
-  writes to it, so that two batches never write to the same files.
+- The side file is removed when nothing in it is needed any more. As long as it is there, it and OUT are locked by the process
+  that writes to them, so that two batches never write to the same files, whatever these are called.
 
 One thread does all writing: it takes what has come, writes it in one go, and syncs once a second. The event loop only hands over.
 """
@@ -121,11 +121,13 @@ def open_files(place: str, *, resume: bool) -> Files:
         if out.exists() and not out.is_file():
             raise InputError(f"{place}: is not a file; - stands for standard output")
         side = _lock(side_of(out), flags | fresh)
-        return Files(os.open(out, flags | fresh, 0o666), side, out)
+        # OUT as well, because by another name it has another side file.
+        return Files(_lock(out, flags | fresh), side, out)
     except FileExistsError as error:
         _give_up(side, side_of(out), remove=True)
         raise InputError(f"{error.filename}: is there already; go on with it by --resume, or remove it first") from None
     except BlockingIOError:
+        _give_up(side, side_of(out), remove=True)
         raise InputError(f"{place}: another batch is writing to it") from None
     except OSError as error:
         _give_up(side, side_of(out), remove=not resume)

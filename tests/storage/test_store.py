@@ -198,6 +198,33 @@ async def test_a_full_disk_fails_the_group_says_what_to_do_and_heals(tmp_path: P
         assert await store.read(lambda raw: raw.execute("PRAGMA integrity_check").fetchone()) == ("ok",)
 
 
+_OPENED_ON_A_FULL_DISK = """
+import asyncio, resource, sys
+from pathlib import Path
+from storage.errors import StoreError
+from storage.store import Store
+
+async def main():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20480, 20480))
+    try:
+        async with Store(Path(sys.argv[1])):
+            pass
+    except StoreError as error:
+        print(error)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_database_that_a_full_disk_does_not_let_open_says_so_in_one_line(tmp_path: Path) -> None:
+    async with Store(tmp_path / "stretto.db"):
+        pass
+    child = [sys.executable, "-c", _OPENED_ON_A_FULL_DISK, str(tmp_path / "stretto.db")]
+    said = await asyncio.to_thread(subprocess.run, child, capture_output=True, text=True, check=True)
+    assert "check the disk" in said.stdout
+    assert said.stdout.count("\n") == 1
+
+
 async def _outcome(write: object) -> str:
     try:
         await write  # type: ignore[misc]

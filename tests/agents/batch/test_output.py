@@ -204,6 +204,17 @@ def test_two_batches_never_write_to_the_same_files(tmp_path: Path) -> None:
         assert stat.S_ISREG(out.stat().st_mode)
 
 
+def test_two_batches_never_write_to_the_same_file_by_two_names(tmp_path: Path) -> None:
+    out, other = tmp_path / "out.jsonl", tmp_path / "other.jsonl"
+    with opened(out):
+        other.symlink_to(out)
+        with pytest.raises(InputError, match="another batch is writing to it"):
+            open_files(str(other), resume=True)
+        assert not side_of(other).exists()
+    with opened(other, resume=True):
+        assert stat.S_ISREG(out.stat().st_mode)
+
+
 @pytest.mark.parametrize(
     ("place", "reason"), [(".", "is not a file"), ("/dev/null", "is not a file"), ("no/where", "No such file")]
 )
