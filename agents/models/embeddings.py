@@ -100,8 +100,6 @@ class _Line:
                 return await self._through_door(texts, priority)
             except CallError as error:
                 wait = error.retry_after
-                if error.kind == "rate_limit":
-                    self._place.door.rejected(None if wait is not None and wait > PATIENCE else wait)
                 if not error.retryable or attempt > self._place.max_retries or (wait is not None and wait > PATIENCE):
                     raise
             await asyncio.sleep(backoff(attempt, wait, self._chance))
@@ -116,13 +114,14 @@ class _Line:
                 self._outside -= 1
                 self._inside += 1
                 inside = True
-                client = await self._place.client()
-                vectors = await client.embed(self._model, texts)
+                try:
+                    client = await self._place.client()
+                    vectors = await client.embed(self._model, texts)
+                except CallError as error:
+                    _tell(door, error)  # before the place is given back, so that a refusal holds whoever waits for it
+                    raise
                 door.ok()
                 return vectors
-        except CallError as error:
-            _tell(door, error)
-            raise
         finally:
             if inside:
                 self._inside -= 1

@@ -16,6 +16,7 @@ from tests.agents.models.lab import Lab
 from tests.agents.virtual import in_no_time
 from tests.servers.http import Connection, LoopbackServer, Request
 from tests.servers.paced import PacedServer, _embeddings, vector
+from tests.servers.scripted import ScriptedServer, after, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -349,3 +350,24 @@ async def test_embeddings_that_are_refused_are_tried_again(tmp_path: Path) -> No
     async with LoopbackServer(behaviour) as server, Lab(tmp_path, {"lab": _endpoint(server)}) as lab:
         assert await lab.models.embed(parse_model("lab/any"), ["one"]) == [pytest.approx(vector("one"))]
         assert behaviour.seen == 2
+        assert lab.models.figures().doors["lab"].rejected_ever == 1
+
+
+async def test_who_waits_at_the_door_is_held_by_a_refusal_of_embeddings(tmp_path: Path) -> None:
+    go = asyncio.Event()
+    scene = after(go, status(429, "retry-after: 60\r\n"))
+    async with (
+        ScriptedServer(scene) as server,
+        Lab(tmp_path, {"lab": _endpoint(server, concurrency=1, max_retries=0)}) as lab,
+    ):
+        async with asyncio.TaskGroup() as group:
+            refused = group.create_task(_error(lab, "one"))
+            await lab.until(lambda: server.counts.requests == 1)
+            waiting = lab.submit("lab/any")
+            await lab.until(lambda: lab.models.figures().doors["lab"].depth[Priority.INTERACTIVE] == 1)
+            go.set()
+            assert (await refused).kind == "rate_limit"
+        assert lab.models.figures().doors["lab"].held
+        waiting.run.cancel()
+        await waiting.over()
+        assert server.counts.requests == 1
