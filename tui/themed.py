@@ -38,8 +38,8 @@ class ThemedApp(App[None], inherit_bindings=False):
         dark = self.current_theme.dark
         self.set_class(dark, "-dark-mode", update=False)
         self.set_class(not dark, "-light-mode", update=False)
-        self._styled_with = self.get_css_variables()
-        self.stylesheet.set_variables(self._styled_with)
+        self._refresh_truecolor_filter(self.ansi_theme)
+        self.stylesheet.set_variables(self.get_css_variables())
         return wanted
 
     def tell_of_themes(self) -> None:
@@ -47,12 +47,6 @@ class ThemedApp(App[None], inherit_bindings=False):
         self._tell_bad(self.shelf.themes)
         if self.theme != self._wanted_theme:
             self.warn(f"no theme named {self._wanted_theme!r}")
-
-    def refresh_css(self, animate: bool = True) -> None:
-        """Read the stylesheet again where the theme gives it other values; Textual asks for it once at the start in any case."""
-        if self._styled_with != (variables := self.get_css_variables()):
-            self._styled_with = variables
-            super().refresh_css(animate=animate)
 
     def _offer(self, themes: Themes) -> None:
         for theme in themes.loaded.values():
