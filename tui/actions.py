@@ -11,6 +11,8 @@ from tui.keys import shown_key
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from textual.widget import Widget
+
     from tui.app import StrettoApp
     from tui.keymap import Keymap
     from tui.keys import Key
@@ -30,10 +32,8 @@ class Actions:
         _, name, arguments = parse(row.action)
         if row.scope == "pane":
             return next((view for view in (dashboard.view, *dashboard.views) if view.marked_pane() is not None), None)
-        if row.scope == "waterfall":
-            return dashboard.waterfall
         if row.scope != "app":  # what is typed, and what is open: nobody looks for these by name
-            return None
+            return {"waterfall": dashboard.waterfall, "queue": dashboard.queue}.get(row.scope)
         if name == "view":
             return next((view for view in dashboard.views if view.id == arguments[0]), None)
         if name == "act":
@@ -59,9 +59,15 @@ class Actions:
             self._app.dashboard.show(home.id or "")
         if row.scope == "app":
             await self._app.run_action(row.action)
-        elif (widget := home.marked_pane() if row.scope == "pane" else self._app.dashboard.waterfall.bars) is not None:
+        elif (widget := self._target(row, home)) is not None:
             widget.focus()
             await self._app.run_action(row.action, widget)
+
+    def _target(self, row: Key, home: View) -> Widget | None:
+        dashboard = self._app.dashboard
+        if row.scope == "pane":
+            return home.marked_pane()
+        return dashboard.queue.board if row.scope == "queue" else dashboard.waterfall.bars
 
     def open_leader(self) -> None:
         """Show what one more key does."""

@@ -137,6 +137,7 @@ class StrettoApp(ThemedApp, inherit_bindings=False):
         return happened or bool(self.workspace.engine.runs) or not all(pane.settled for pane in view.panes())
 
     def _flush_first(self, now: float) -> None:
+        self.dashboard.queue.sample(now)
         self.dashboard.view.flush(now)
         self.dashboard.status.flush(now)
         for screen in self.screen_stack[-1:]:  # none is left once the app closes, and the clock may tick once more

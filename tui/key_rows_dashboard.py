@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tui import key_rows_compare
+from tui import key_rows_compare, key_rows_queue
 from tui.keys import Key
 
 ROWS: Final[tuple[Key, ...]] = (
@@ -17,6 +17,7 @@ ROWS: Final[tuple[Key, ...]] = (
     Key("view.ask", "f3", "view('ask')", "Ask", "A question to your documents, answered with citations", leader="2"),
     Key("view.agents", "f4", "view('agents')", "Agents", "The research agent and its live step log", leader="3"),
     Key("view.waterfall", "f5", "view('waterfall')", "Waterfall", "Every step as a bar over time", leader="4"),
+    Key("view.queue", "shift+f5", "view('queue')", "Queue", "Who waits, what holds it up, and changing that", leader="5"),
     Key("app.palette", "ctrl+p,f10", "command_palette", "Commands", "Everything stretto can do, by name", leader="p", shown=True),
     Key("app.leader", "ctrl+x", "leader", "More keys", "Then one more key; what it may be is shown", shown=True),
     Key("run.stop", "escape", "stop", "Stop", "Stop the marked pane's answer and keep its text", leader="s", shown=True),
@@ -181,6 +182,7 @@ ROWS: Final[tuple[Key, ...]] = (
         shown=True,
     ),
     Key("fall.leave", "i,escape", "leave", "Leave the rows", "Back to the prompt", "Waterfall", scope="waterfall"),
+    *key_rows_queue.ROWS,
     Key("search.next", "enter,down", "go(1)", "Next match", "To the next match", "Searching in a pane", scope="search", shown=True),
     Key(
         "search.previous",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tui.keys import Scope
 
-VIEWS: Final = frozenset({"Compare", "Ask", "Agents", "Waterfall"})
+VIEWS: Final = frozenset({"Compare", "Ask", "Agents", "Waterfall", "Queue"})
 """Headings whose keys belong to one view: two views may use one key for two things."""
 _ESSENTIAL: Final = ("app.quit", "app.palette")
 """What must stay within reach: all else is in the palette."""

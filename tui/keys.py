@@ -18,6 +18,7 @@ Scope = Literal[
     "ask",
     "log",
     "waterfall",
+    "queue",
     "sheet",
     "sheet.race",
     "sheet.judge",
@@ -30,6 +31,8 @@ Scope = Literal[
     "sheet.setting",
     "sheet.diff",
     "sheet.queue",
+    "sheet.endpoint",
+    "sheet.limit",
     "sheet.templates",
     "sheet.template",
     "sheet.setup",
@@ -47,7 +50,7 @@ Scope = Literal[
 """Where a binding lives: on the app, so that it works wherever the focus is in the dashboard, on a screen that stands over it, or
 on a widget, while that has the focus."""
 
-OF_DASHBOARD: Final[frozenset[Scope]] = frozenset({"pane", "search", "prompt", "files", "ask", "log", "waterfall"})
+OF_DASHBOARD: Final[frozenset[Scope]] = frozenset({"pane", "search", "prompt", "files", "ask", "log", "waterfall", "queue"})
 """Scopes of widgets of the dashboard, where the keys of the app work, too."""
 
 

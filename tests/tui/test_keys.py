@@ -44,6 +44,7 @@ SENT = {
     **{f"alt+{letter}": f"\x1b{letter}" for letter in "bdf123"},
     **{f"ctrl+shift+{arrow}": f"\x1b[1;6{letter}" for arrow, letter in ARROWS},
     **{f"ctrl+{letter}": chr(ord(letter) & 31) for letter in "abcdefgjklnopqrstuvwxyz"},
+    "shift+f5": "\x1b[15;2~",
     "shift+f6": "\x1b[17;2~",
     "pageup": "\x1b[5~",
     "pagedown": "\x1b[6~",

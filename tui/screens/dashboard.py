@@ -11,6 +11,7 @@ from tui.keys import character_of
 from tui.views.agents import AgentsView
 from tui.views.ask import AskView
 from tui.views.compare import CompareView
+from tui.views.queue import QueueView
 from tui.views.waterfall import WaterfallView
 from tui.widgets.key_line import KeyLine
 from tui.widgets.leader_menu import LeaderMenu
@@ -46,6 +47,7 @@ class Dashboard(Screen[None]):
         self.ask = AskView(workspace, feed)
         self.agents = AgentsView(workspace, feed)
         self.waterfall = WaterfallView(workspace, feed, self.compare.submit)
+        self.queue = QueueView(workspace, feed, self.compare.submit, self.compare.act_foresight)
         self.view: View = self.compare
         """The view on screen."""
         self.status = StatusLine(workspace, lambda: len(self.view.queue))
@@ -61,7 +63,7 @@ class Dashboard(Screen[None]):
     @property
     def views(self) -> tuple[View, ...]:
         """All views, in the order of their tabs."""
-        return self.compare, self.ask, self.agents, self.waterfall
+        return self.compare, self.ask, self.agents, self.waterfall, self.queue
 
     def compose(self) -> ComposeResult:
         """Lay out from top to bottom."""
@@ -153,5 +155,9 @@ class Dashboard(Screen[None]):
             self.prompt.type(event.character)
 
     def on_waterfall_left(self) -> None:
+        """Go back to the prompt."""
+        self.prompt.focus()
+
+    def on_queue_board_left(self) -> None:
         """Go back to the prompt."""
         self.prompt.focus()
