@@ -225,9 +225,7 @@ class Prefetch:
     async def _ready(self, model: ModelRef) -> None:
         try:
             await self._models.warm(model, lambda line: None)
-            connect = getattr(self._models, "connect", None)
-            if connect is not None:
-                await connect(model)
+            await self._models.connect(model)
         except Exception:  # noqa: BLE001  # as above: this is a favour, and the call that follows tells what is wrong
             return
 

@@ -92,6 +92,8 @@ class _Work:
         self._lines: int | None = None
         self._planned: tuple[int | None, int, int] | None = None
         self._bad = 0
+        self._workers = 1
+        """Rows that are asked at once, at most."""
         self._hopeless = 0
         """Rows in a row that failed in a way that the next one will fail in, too."""
         self._given_up = ""
@@ -112,7 +114,8 @@ class _Work:
                 group.create_task(self._watch_files(), name="batch files"),
             ]
             async with asyncio.TaskGroup() as workers:
-                for number in range(self._window()):
+                self._workers = self._window()
+                for number in range(self._workers):
                     workers.create_task(self._work(), name=f"batch worker {number}")
             for watcher in watchers:
                 watcher.cancel()
@@ -168,7 +171,7 @@ class _Work:
             self._hopeless = 0
         elif end.error_kind in _HOPELESS:
             self._hopeless += 1
-            if self._hopeless >= max(_FAILURES, 2 * (self._request.jobs or 0)):
+            if self._hopeless >= max(_FAILURES, 2 * self._workers):
                 again = "the rest was not asked: go on with --resume --retry-errors"
                 self._give_up(f"{self._hopeless} rows failed one after the other ({end.error}); {again}")
 

@@ -259,6 +259,14 @@ async def test_an_endpoint_that_takes_nobody_ends_it_after_some_rows(tmp_path: P
     assert faults.counts.requests <= 54
 
 
+async def test_calls_that_were_in_flight_together_do_not_end_it_by_failing_together(tmp_path: Path, faults: FaultServer) -> None:
+    desk = Desk(tmp_path, bad=Endpoint(base_url=faults.base_url, max_retries=0, concurrency=40))
+    desk.given(*prompts(70))
+    ended = await desk.batch("bad/status-404")
+    assert ended.error is None
+    assert len(desk.results()) == 70
+
+
 async def test_an_endpoint_that_asks_for_a_longer_wait_than_is_waited_does_not_fail_every_row(
     tmp_path: Path, faults: FaultServer
 ) -> None:
