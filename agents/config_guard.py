@@ -39,7 +39,12 @@ def guard(project: Layer, settings: Settings, trusted: Settings, locations: Loca
         away = bool(base_url) and not is_loopback(base_url)
         if key not in {None, own_key} and away:
             refuse(f"{here}.api_key_env", "send a key to another machine")
+        if own is not None:
+            _guard_limits(here, settings.endpoints[name], own, refuse)
         if base_url == own_url:
+            if own is not None and settings.endpoints[name].kind != own.kind:
+                # By its kind it is known where it states its prices, and in which unit: without, no budget counts its calls.
+                refuse(f"{here}.kind", "say what your own endpoint is")
             continue
         if own_key:
             refuse(f"{here}.base_url", "move an endpoint that your own configuration gives a key")
@@ -55,6 +60,13 @@ def guard(project: Layer, settings: Settings, trusted: Settings, locations: Loca
         endpoint = settings.endpoints.get(name)
         if name not in trusted.endpoints and not (endpoint and is_loopback(place_of(name, endpoint, {})[0])):
             refuse("library.embeddings", "send your documents to another machine or a paid service")
+
+
+def _guard_limits(here: str, asked: Endpoint, own: Endpoint, refuse: Callable[[str, str], NoReturn]) -> None:
+    for key in ("requests_per_minute", "tokens_per_minute"):
+        most, wanted = getattr(own, key), getattr(asked, key)
+        if most is not None and wanted > most:
+            refuse(f"{here}.{key}", "raise what you said may be asked in a minute")
 
 
 def _guard_money(asked: Defaults, own: Defaults, refuse: Callable[[str, str], NoReturn]) -> None:

@@ -102,7 +102,7 @@ class Speculation:
     def _free(self, model: ModelRef) -> bool:
         route = self._routes.get(model.endpoint)
         if route is not None:
-            parts = [member.partition("/") for member in route.members]
+            parts = [place.partition("/") for place in (*route.members, *route.fallbacks)]
             return all(self._free(ModelRef(endpoint, name or model.model)) for endpoint, _, name in parts)
         target, quote = self._targets.get(model.endpoint), self._models.listing.price(model)
         if target is None:

@@ -172,7 +172,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             parsed = email.utils.parsedate_tz(text)
             if parsed is None:
                 continue
-            seconds = email.utils.mktime_tz(parsed) - time.time()
+            try:
+                seconds = email.utils.mktime_tz(parsed) - time.time()
+            except (ValueError, OverflowError):  # a year that no calendar has
+                continue
         if math.isfinite(seconds) and seconds > 0:
             return seconds
     return None

@@ -12,6 +12,7 @@ from agents.models.admission import Admission
 from agents.models.figures import EndpointLoad
 from agents.models.health import FAULTS, Health
 from agents.models.hedging import FirstTokens
+from agents.models.limits import LONGEST_HOLD
 from agents.requests import Priority
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class Trial:
         wait = error.retry_after
         if error.kind == "rate_limit" or (error.kind == "server" and wait is not None):
             if wait is not None and wait > PATIENCE:  # too long to be waited for: calls are told, instead of kept at the door
-                gate.health.shut(wait, error)
+                gate.health.shut(min(wait, LONGEST_HOLD), error)
                 wait = None
             gate.door.rejected(wait)
         elif error.kind == "timeout":

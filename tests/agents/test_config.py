@@ -304,6 +304,21 @@ def test_a_project_may_use_a_key_on_this_machine_and_tune_the_persons_endpoints(
             "[endpoints.paid]\nprice = { output = 0.0 }\n",
             "endpoints.paid.price",
         ),
+        (
+            "[endpoints.router]\nkind = 'openrouter'\nbase_url = 'https://openrouter.ai/api/v1'\n",
+            "[endpoints.router]\nkind = 'openai'\napi_key_env = 'OPENROUTER_API_KEY'\n",
+            "endpoints.router.kind",
+        ),
+        (
+            "[endpoints.paid]\nbase_url = 'https://models.example/v1'\nrequests_per_minute = 10\n",
+            "[endpoints.paid]\nrequests_per_minute = 11\n",
+            "endpoints.paid.requests_per_minute",
+        ),
+        (
+            "[endpoints.paid]\nbase_url = 'https://models.example/v1'\ntokens_per_minute = 10\n",
+            "[endpoints.paid]\ntokens_per_minute = 1000000\n",
+            "endpoints.paid.tokens_per_minute",
+        ),
     ],
 )
 def test_a_project_may_not_spend_a_persons_money(places: Places, own: str, project: str, key: str) -> None:

@@ -7,13 +7,14 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from agents.events import StepEnded
 from agents.models.names import parse_model
 from agents.offers import WINDOW
-from agents.requests import Chat, Lane, Message
-from agents.settings import Defaults, Endpoint, Locations, Price, Settings
+from agents.requests import Chat, Lane, Message, ModelRef
+from agents.settings import Defaults, Endpoint, Locations, Price, Route, Settings
 from agents.workspace import Workspace
 from tests.servers.paced import PacedServer
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from agents.models.discovery import Target
     from agents.runs import Run
     from agents.speculation import Speculation
 
@@ -220,6 +222,20 @@ async def test_an_endpoint_with_a_key_over_the_network_is_not_taken_for_free(tmp
 
     async with room(tmp_path, endpoint=endpoint) as here:
         assert not here.ahead.allows(here.model)
+
+
+@pytest.mark.parametrize(("fallbacks", "free"), [((), True), (("lab/other",), True), (("paid/large",), False)])
+async def test_a_route_is_free_only_where_its_fallbacks_are_free_too(
+    tmp_path: Path, fallbacks: tuple[str, ...], free: bool
+) -> None:
+    async with room(tmp_path) as here:
+        here.ahead._routes = {"pool": Route(members=("lab",), fallbacks=fallbacks)}
+        here.ahead._targets = {**here.ahead._targets, "paid": _paid(here.ahead._targets["lab"])}
+        assert here.ahead.allows(ModelRef("pool", "paced-1-0")) is free
+
+
+def _paid(target: Target) -> Target:
+    return msgspec.structs.replace(target, name="paid", base_url="https://models.example/v1", key_name="MODELS_KEY")
 
 
 async def test_too_few_hits_switch_it_off_until_a_person_switches_it_on(tmp_path: Path) -> None:
