@@ -62,7 +62,7 @@ def going(view: str) -> None:
     CASES[f"view.{view}"] = found
 
 
-for name in ("compare", "ask", "agents", "waterfall"):
+for name in ("compare", "ask", "agents", "waterfall", "queue"):
     going(name)
 
 

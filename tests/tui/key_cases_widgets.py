@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from agents.browse import Listing
 from tests.tui.key_desk import CASES, Desk, at_the_end, at_the_start, case, in_the_pane
 from tests.tui.still import HITS
+from tui.screens.endpoint import EndpointScreen, LimitScreen
 from tui.screens.links import LinksScreen
 from tui.screens.passage import PassageScreen
 from tui.screens.step import StepScreen
@@ -132,6 +133,92 @@ async def detail(desk: Desk) -> Effect:
 @case("fall.leave")
 async def leaving_the_bars(desk: Desk) -> Effect:
     await among_the_bars(desk, first=True)
+    return lambda: desk.dashboard.prompt.has_focus
+
+
+async def at_the_board(desk: Desk) -> None:
+    """Give the board the focus, the first endpoint marked, its cap 8 and fixed."""
+    desk.dashboard.show("queue")
+    desk.at.app.workspace.models.set_cap("lab", 8)
+    board = desk.dashboard.queue.board
+    board.changed()
+    for _ in range(2):  # a frame is drawn in parts
+        desk.app._half_frame()
+    board.action_edge(-1)
+    await desk.at.until(lambda: board.has_focus and board.marked == "lab")
+
+
+@case("load.down", "load.last")
+async def down_the_board(desk: Desk) -> Effect:
+    await at_the_board(desk)
+    return lambda: desk.dashboard.queue.board.marked not in {"", "lab"}
+
+
+@case("load.up", "load.first")
+async def up_the_board(desk: Desk) -> Effect:
+    await at_the_board(desk)
+    desk.dashboard.queue.board.action_move(1)
+    return lambda: desk.dashboard.queue.board.marked == "lab"
+
+
+@case("load.page_up", "load.page_down")
+async def paging_the_board(desk: Desk) -> Effect:
+    await desk.at.resize(100, 12)
+    await at_the_board(desk)
+    await desk.at.until(lambda: 0 < desk.dashboard.queue.board.size.height < len(desk.dashboard.queue.board._lines))
+    board = desk.dashboard.queue.board
+    board._scroll(1)
+    before = board._top
+    return lambda: board._top != before
+
+
+def capped(row: str, cap: int) -> None:
+    async def found(desk: Desk) -> Effect:
+        await at_the_board(desk)
+        return lambda: desk.app.workspace.models.directory.gates["lab"].door.cap == cap
+
+    CASES[row] = found
+
+
+for name, cap in {"load.more": 9, "load.fewer": 7, "load.more_ten": 18, "load.fewer_ten": 1}.items():
+    capped(name, cap)
+
+
+@case("load.adaptive")
+async def finding_the_cap(desk: Desk) -> Effect:
+    await at_the_board(desk)
+    return lambda: desk.app.workspace.models.directory.gates["lab"].door.adaptive
+
+
+@case("load.requests", "load.tokens")
+async def limiting(desk: Desk) -> Effect:
+    await at_the_board(desk)
+    return desk.opens(LimitScreen)
+
+
+@case("load.open")
+async def endpoint(desk: Desk) -> Effect:
+    await at_the_board(desk)
+    return desk.opens(EndpointScreen)
+
+
+@case("load.clear")
+async def emptying(desk: Desk) -> Effect:
+    await at_the_board(desk)
+    desk.dashboard.queue._asked = float("-inf")
+    return lambda: "Once more empties" in desk.at.screen()
+
+
+@case("load.ahead")
+async def looking_ahead(desk: Desk) -> Effect:
+    await at_the_board(desk)
+    before = desk.app.workspace.speculation.on
+    return lambda: desk.app.workspace.speculation.on != before
+
+
+@case("load.leave")
+async def leaving_the_board(desk: Desk) -> Effect:
+    await at_the_board(desk)
     return lambda: desk.dashboard.prompt.has_focus
 
 

@@ -36,7 +36,10 @@ def test_every_case_has_a_row() -> None:
     assert set(CASES) - {row.id for row in KEYS} == set()
 
 
-@pytest.mark.parametrize("scopes", [("app",), ("pane", "search", "prompt", "files", "ask", "waterfall", "queue", "log")], ids="-".join)
+SCOPES = [("app",), ("pane", "search", "prompt", "files", "ask", "waterfall", "queue", "log")]
+
+
+@pytest.mark.parametrize("scopes", SCOPES, ids="-".join)
 async def test_every_key_does_what_its_row_says(tmp_path: Path, scopes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDITOR", "true")
     async with still(tmp_path, "first", "second", "third") as at:

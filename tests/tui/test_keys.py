@@ -222,7 +222,9 @@ async def test_every_row_of_the_app_can_be_done_in_some_view(tmp_path: Path) -> 
             if view is None:
                 continue
             _, name, parameters = parse(key.action)
-            own = {"pane": view.marked_pane(), "waterfall": at.app.dashboard.waterfall.bars}.get(key.scope, at.app)
+            dashboard = at.app.dashboard
+            owns = {"pane": view.marked_pane(), "waterfall": dashboard.waterfall.bars, "queue": dashboard.queue.board}
+            own = owns.get(key.scope, at.app)
             method = getattr(view, f"act_{parameters[0]}") if name == "act" else getattr(own, f"action_{name}")
             inspect.signature(method).bind(*(parameters[1:] if name == "act" else parameters))
 

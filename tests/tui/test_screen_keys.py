@@ -22,6 +22,7 @@ from tui.rounds.sweep_run import SweepRun
 from tui.rounds.swept import SettingScreen, SweptScreen
 from tui.rounds.table import Table
 from tui.screens.code import CodeScreen
+from tui.screens.endpoint import EndpointScreen, LimitScreen
 from tui.screens.links import LinksScreen
 from tui.screens.passage import PassageScreen
 from tui.screens.queue import QueueScreen
@@ -81,6 +82,8 @@ OPENERS: dict[str, Open] = {
     "sheet.setting": over(lambda desk: SettingScreen(sweep(desk), 0)),
     "sheet.diff": lambda desk: desk.compare.act_diff(),
     "sheet.queue": over(lambda _: QueueScreen(deque([Prompt("one"), Prompt("two")]))),
+    "sheet.endpoint": over(lambda desk: EndpointScreen(lambda: desk.dashboard.queue._details("lab"))),
+    "sheet.limit": over(lambda _: LimitScreen("lab", "requests", None)),
     "sheet.templates": over(lambda desk: TemplateList(desk.app.workspace.locations.templates)),
     "sheet.template": over(form),
     "sheet.setup": lambda desk: desk.compare.act_settings(),

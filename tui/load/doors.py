@@ -9,7 +9,7 @@ import msgspec
 
 from agents.requests import Priority
 from tui.figures import NONE, seconds
-from tui.load.history import SPAN, spark
+from tui.load.history import SPAN, curve
 from tui.load.lines import column, count, fit, flow
 from tui.safe import safe_line
 
@@ -44,7 +44,8 @@ _ROWS: Final = (
     ("let in", 7, 2),
     ("late", 8, 8),
 )
-_NAMED: Final = {"requests_per_minute": "requests", "tokens_per_minute": "tokens"}
+_SHORTEST: Final = 8
+"""Cells under which a curve tells nothing."""
 
 
 class Door(NamedTuple):
@@ -217,32 +218,34 @@ def _failures(each: Door) -> list[Piece]:
     return items
 
 
-def minute(each: Door, width: int) -> list[Line]:
-    """Return the curves of an endpoint's last minute, and of each its highest value; nothing where nothing happened in it."""
+def minute(each: Door, width: int, rows: int = 1) -> list[Line]:
+    """Return the curves of an endpoint's last minute, ``rows`` high; nothing where nothing happened in it."""
     samples = each.samples
     if not any(sample.depth or sample.in_flight or sample.answered or sample.refused for sample in samples):
-        return []
-    room = min(width - _INDENT - 22, SPAN)
-    if room < 8:
         return []
     # One scale for the cap and what is in flight, so that it is seen how much of it is used.
     top = max(max(sample.cap, sample.in_flight) for sample in samples)
     curves = [("in flight", [sample.in_flight for sample in samples], top, "good")]
     if len({sample.cap for sample in samples}) > 1:
         curves.insert(0, ("cap", [sample.cap for sample in samples], top, "head"))
-    rows = (
+    others = (
         ("queue", [sample.depth for sample in samples], "live"),
         ("answered/s", [sample.answered for sample in samples], "good"),
         ("refused/s", [sample.refused for sample in samples], "bad"),
     )
-    curves += [(name, values, max(values), tone) for name, values, tone in rows if any(values)]
+    curves += [(name, values, max(values), tone) for name, values, tone in others if any(values)]
+    said = [f" {count(values[-1])} now, {count(max(values))} most" for _, values, _, _ in curves]
+    room = min(width - _INDENT - 11 - max(map(len, said)), SPAN)
+    if room < _SHORTEST:
+        said, room = [""] * len(said), min(width - _INDENT - 11, SPAN)
     lines: list[Line] = []
-    for name, values, highest, tone in curves:
-        said = f" {count(values[-1])} now, {count(max(values))} most"
-        lines.append(
-            ((" " * _INDENT, ""), (column(name, 11, right=False), "dim"), (spark(values, room, highest), tone), (said, ""))
-        )
-    return [fit(line, width) for line in lines]
+    for words, (name, values, highest, tone) in zip(said, curves, strict=True):
+        drawn = curve(values, room, highest, rows)
+        for row, text in enumerate(drawn, 1):
+            last = row == len(drawn)
+            head = column(name if last else "", 11, right=False)
+            lines.append(((" " * _INDENT, ""), (head, "dim"), (text, tone), (words if last else "", "")))
+    return [fit(line, width) for line in lines] if room >= _SHORTEST else []
 
 
 def changes(each: Door) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 SPAN: Final = 60
 """Seconds kept."""
-_LEVELS: Final = "▁▂▃▄▅▆▇█"
+_LEVELS: Final = " ▁▂▃▄▅▆▇█"
 
 
 class Sample(NamedTuple):
@@ -57,10 +57,13 @@ class History:
         return self._samples.get(endpoint, ())
 
 
-def spark(values: Sequence[int], width: int, top: int) -> str:
-    """Return a curve of the newest ``width`` values, ``top`` being the highest it can show; anything above nothing is seen."""
-    if width <= 0:
-        return ""
-    last = len(_LEVELS) - 1
-    shown = [_LEVELS[min(ceil(value / top * last), last) if top else 0] for value in values[-width:]]
-    return "".join(shown).rjust(width)
+def curve(values: Sequence[int], width: int, top: int, rows: int = 1) -> list[str]:
+    """Return the newest ``width`` values as rows of text, the highest first; ``top`` is the highest value they can show.
+
+    Nothing is an eighth of a row high, so that it is told from where there is no data, and anything above it is higher.
+    """
+    if width <= 0 or rows <= 0:
+        return []
+    eighths = 8 * rows
+    heights = [min(1 + ceil(value / top * (eighths - 1)), eighths) if top else 1 for value in values[-width:]]
+    return ["".join(_LEVELS[max(min(height - 8 * row, 8), 0)] for height in heights).rjust(width) for row in reversed(range(rows))]

@@ -49,6 +49,9 @@ FIGURES = (
     ("prompts waiting", "prompts that were typed while the view was busy"),
     ("queue", "model calls admitted to no endpoint yet, over all endpoints"),
     ("in flight", "model calls an endpoint is working on"),
+    ("late ⚠ 12", "calls of the last minute that waited over 200 ms to be let in; the Queue view says where and why"),
+    ("refused ⚠ 3", "answers of the last minute that said too many requests (429, or 503 with a time to wait)"),
+    ("ill ○ NAME", "endpoints that failed so often that only now and then one call is sent, to see whether they are back"),
     ("tok/s", "output tokens of the last seconds; estimated from characters (4 a token) while answers stream"),
     (
         "TTFT",
@@ -62,6 +65,8 @@ FIGURES = (
     ),
     ("lag", "how late the event loop woke from a short sleep, 99th percentile of the last minute"),
     ("GPU", "utilisation and memory from NVML; without a GPU the reason, and the machine's CPU and memory"),
+    ("█ · ▓ ▒ ░ ┄", "in the Queue view: in flight, free of the cap, and who waits: prompts, agents, batches, what is asked ahead"),
+    ("curves", "in the Queue view: the last 60 seconds, one each; cap and in flight have one scale, the others their own"),
     ("≈", "the figure is an estimate"),
     ("–", "there is no data"),
 )

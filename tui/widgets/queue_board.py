@@ -42,7 +42,10 @@ _EVERY: Final = 0.25
 """Seconds between two looks while calls wait or run, and while nothing does."""
 _AT_REST: Final = 1.0
 _WIDE: Final = 150
-_ENTRY: Final = "Nothing is open yet."
+"""Cells from which on there are two columns."""
+_TALL: Final = 34
+"""Rows from which on curves are two rows high."""
+_ENTRY: Final = "Nothing is opened yet."
 
 Change = Literal["cap", "adaptive", "requests", "tokens"]
 
@@ -193,7 +196,7 @@ class QueueBoard(Widget, can_focus=True):
     def _minute(self, look: Look, width: int) -> list[Line]:
         """Return the marked endpoint's last minute under a heading, for a column of its own."""
         each = next((each for each in look.doors if each.name == self.marked), None)
-        lines = [] if each is None else minute(each, width)
+        lines = [] if each is None else minute(each, width, 2 if self.size.height >= _TALL else 1)
         if each is None or not lines:
             return []
         return [fit(((f" The last minute at {safe_line(each.name, 60)}", "head"),), width), *lines, ()]

@@ -11,8 +11,9 @@ from tui.figures import gib, percent, price, seconds
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from agents.models.figures import EndpointLoad
     from agents.workspace import Workspace
 
 _LAG_ALARM = 0.05
@@ -74,6 +75,7 @@ class StatusLine(Widget):
             *([("prompts waiting", str(waiting), "$accent")] if waiting else []),
             ("queue", str(sum(load.depth for load in loads)), ""),
             ("in flight", str(sum(load.in_flight for load in loads)), ""),
+            *_alarms(loads),
             ("tok/s", rate, ""),
             ("TTFT", seconds(figures.ttft.p50), ""),
             ("P95", seconds(figures.total.p95), ""),
@@ -111,6 +113,15 @@ class StatusLine(Widget):
         if self.notice:
             items.insert(0, ("", safe_line(self.notice, 160), "$warning"))
         return items
+
+
+def _alarms(loads: Sequence[EndpointLoad]) -> list[_Item]:
+    """Return what goes wrong at endpoints, as long as anything does; the Queue view says more."""
+    late, refused = sum(load.late for load in loads), sum(load.refused for load in loads)
+    ill = [safe_line(load.endpoint, 24) for load in loads if load.ill]
+    items = [("late", f"⚠ {late}", "$warning")] if late else []
+    items += [("refused", f"⚠ {refused}", "$warning")] if refused else []
+    return [*items, ("ill", f"○ {', '.join(ill)}", "$warning")] if ill else items
 
 
 def _fit(items: list[_Item], width: int) -> Content:
