@@ -105,7 +105,14 @@ async def _show(history: RunHistory, args: argparse.Namespace, terminal: Termina
     await terminal.write(f"{_indented(run.prompt or run.title)}\n")
     if run.error:
         await terminal.write(f"  error: {run.error.removeprefix('interrupted: ')}\n")
-    for step in await history.steps(run.id):
+    steps = await history.steps(run.id)
+    if run.kind == "batch":
+        # Thousands of answers, which stand in the batch's own output: what is looked for here is what went wrong.
+        told = [step for step in steps if step.kind != "model" or step.outcome != "done"]
+        fine = len(steps) - len(told)
+        await terminal.write(f"\n  {fine:,} row{'' if fine == 1 else 's'} answered: see the batch's output\n")
+        steps = told
+    for step in steps:
         await terminal.write(f"\n{_heading(step)}\n")
         if step.text:
             await terminal.write(f"{_indented(step.text)}\n")

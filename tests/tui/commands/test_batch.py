@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
+    from tests.servers.faults import FaultServer
     from tests.tui.commands.process import Home
 
 Row = dict[str, Any]
@@ -41,8 +42,8 @@ def names(home: Home) -> list[str]:
     return sorted(path.name for path in home.work.iterdir())
 
 
-async def batch(home: Home, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
-    return await asyncio.to_thread(home.run, "batch", *arguments, given=given)
+async def batch(home: Home, *arguments: str, given: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    return await asyncio.to_thread(home.run, "batch", *arguments, given=given, **variables)
 
 
 async def test_every_row_has_a_line_for_each_model_in_the_order_of_the_rows(home: Home, paced: PacedServer) -> None:
@@ -89,6 +90,16 @@ async def test_a_line_that_cannot_be_asked_is_one_row_that_says_so(home: Home, p
     ]
     assert rows[2]["error"]["kind"] == "input"
     assert rows[2]["error"]["message"].startswith("line 3 cannot be used: JSON is malformed")
+
+
+async def test_what_was_run_shows_what_went_wrong_and_counts_the_rest(home: Home, paced: PacedServer, faults: FaultServer) -> None:
+    file = given(home, *prompts(3))
+    done = await batch(home, file, "-o", "out.jsonl", "-m", "lab/paced-5-0", "-m", "bad/status-400", BAD_KEY="k")
+    assert done.returncode == 1
+    shown = (await asyncio.to_thread(home.run, "runs", "show", "last")).stdout
+    assert "3 rows answered: see the batch's output" in shown
+    assert shown.count("bad/status-400: failed") == 3
+    assert "lab/paced-5-0: done" not in shown
 
 
 async def test_standard_input_to_standard_output_and_nothing_else_there(home: Home, paced: PacedServer) -> None:
