@@ -17,6 +17,7 @@ from agents.models.gates import PATIENCE
 from agents.models.hedged import Contender, Contest
 from agents.models.resuming import Overlap, resumed
 from agents.models.sinks import Sink
+from agents.models.spend import input_tokens
 from agents.requests import Priority
 
 if TYPE_CHECKING:
@@ -318,4 +319,4 @@ class Attempts:
 
 def _tokens(call: ModelCall) -> int:
     """Return about how many tokens the call may take, for a limit of tokens a minute."""
-    return sum(len(message.content) for message in call.messages) // 4 + (call.model.params.max_tokens or 0)
+    return input_tokens(call) + (call.model.params.max_tokens or 0)

@@ -101,7 +101,7 @@ class Meter:
             self._known = learnt is not None
             self._token = price.output / 1e6
             self._rate = self._token / (learnt or BYTES_A_TOKEN)
-            self._begin(purses, _input_tokens(call) * price.input / 1e6)
+            self._begin(purses, input_tokens(call) * price.input / 1e6)
 
     @property
     def cost(self) -> float:
@@ -257,7 +257,8 @@ def cost_of(price: Price, usage: Usage) -> float:
     return (usage.input * price.input + usage.output * price.output) / 1e6
 
 
-def _input_tokens(call: ModelCall) -> int:
+def input_tokens(call: ModelCall) -> int:
+    """Return about how many tokens are sent with ``call``, texts of attached files included."""
     size = sum(size_of(message.content) + sum(_text_size(file) for file in message.attachments) for message in call.messages)
     return size // BYTES_A_TOKEN + _A_MESSAGE * len(call.messages)
 

@@ -11,7 +11,8 @@ from agents.errors import CallKind
 from agents.events import Retried, StepStarted
 from agents.models.attempts import FINAL, NEVER, RETRYABLE, backoff
 from agents.models.health import IN_A_ROW
-from agents.requests import Priority
+from agents.models.names import parse_model
+from agents.requests import Attachment, Chat, Lane, Message, Priority
 from agents.settings import Endpoint, OnCut
 from storage.cache import ResponseCache
 from storage.store import Store
@@ -265,3 +266,11 @@ async def test_caps_and_limits_change_while_calls_run(tmp_path: Path) -> None:
         lab.models.set_cap("lab", "adaptive")
         door = lab.models.figures().doors["lab"]
         assert (door.adaptive, door.requests.configured, door.tokens.configured) == (True, 4, None)
+
+
+async def test_texts_that_go_with_a_call_are_among_the_tokens_it_is_let_in_with(tmp_path: Path) -> None:
+    file = Attachment(name="long.txt", media="text/plain", digest="0" * 64, size=40_000)
+    lane = Lane(model=parse_model("lab/m"), messages=(Message("user", "Read it", attachments=(file,)),))
+    async with ScriptedServer(silence) as server, Lab(tmp_path, {"lab": _endpoint(server)}) as lab:
+        await lab.engine.submit(Chat(lanes=(lane,))).wait()
+        assert lab.models.figures().doors["lab"].tokens.used >= 10_000
