@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from agents.errors import CallError, InputError
@@ -48,6 +49,7 @@ class Contest:
         self._flight = flight
         self._hedges = hedges
         self._after = after
+        self._began = monotonic()
         self._contenders = [Contender(self, seat, place, rival=False)]
         self._speaker: Contender | None = None
         self._attempts: Attempts
@@ -117,11 +119,17 @@ class Contest:
             self._speaker = contender
             if contender.rival:
                 self._hedges.won()
+                self._slow(self._contenders[0])
                 self._attempts.start(contender.seat)
             for other in self._contenders:
                 if other is not contender and other.task is not None:
                     other.task.cancel()
         return self._speaker is contender
+
+    def _slow(self, first: Contender) -> None:
+        """Take note of how long the first attempt took at least: without the slowest, what counts as slow would sink and sink."""
+        if first.task is not None and not first.task.done():
+            first.seat.gate.first_tokens.add(first.seat.model, monotonic() - self._began)
 
     def lost(self, contender: Contender, cost: float) -> bool:
         """Tell whether another was heard, and count then what this attempt cost."""

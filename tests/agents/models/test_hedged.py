@@ -85,6 +85,24 @@ async def test_an_answer_does_not_wait_for_a_second_attempt_that_is_not_let_in(t
         assert [(load.depth, load.in_flight) for load in lab.models.load()[:2]] == [(0, 0), (0, 0)]
 
 
+async def test_an_attempt_that_was_too_slow_counts_as_slow(tmp_path: Path) -> None:
+    async with (
+        ScriptedServer(whole("yes")) as one,
+        ScriptedServer(whole("yes")) as two,
+        Lab(tmp_path, _two(one, two), routes=HEDGED) as lab,
+    ):
+        await _learned(lab)
+        one.then([silence])
+        times = lab.models.directory.gates["one"].first_tokens
+        slow, mean = times.p95("m"), times.mean
+        asked = await lab.ask("pair/m", "Slow")
+        assert asked.ended.attempts == 2
+        assert slow is not None
+        assert mean is not None
+        assert (times.p95("m") or 0.0) >= slow
+        assert (times.mean or 0.0) > mean
+
+
 async def test_the_cost_is_that_of_the_attempt_that_answered(tmp_path: Path) -> None:
     go = asyncio.Event()
     async with ScriptedServer(whole("yes")) as one, ScriptedServer(whole("yes")) as two:
