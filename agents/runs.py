@@ -137,6 +137,8 @@ class Step:
         self.end: StepEnded | None = None
         """What was told of its end, once it has ended."""
         self.attempts = 0
+        self.waiting = True
+        """Whether no attempt is under way: none was begun yet, or the last one failed and another is to follow."""
         self.offset = 0
         """Characters of the text before the latest attempt's."""
         self.pieces = 0
@@ -209,6 +211,7 @@ class Step:
         ``endpoint`` says where, when that is another than the lane names. One that is ``resumed`` goes on with the text that came.
         """
         self.attempts += 1
+        self.waiting = False
         self._last = None
         if self._started is None:
             self._started = self.run.clock()
@@ -258,6 +261,7 @@ class Step:
 
     def retried(self, reason: str, delay: float, mode: RetryMode = "again") -> None:
         """Say that the present attempt failed and another follows after ``delay`` seconds."""
+        self.waiting = True
         self._emit(Retried, attempt=self.attempts, reason=reason, delay=delay, mode=mode)
 
     def finish(  # noqa: PLR0913  # each is a fact of its own

@@ -37,6 +37,8 @@ _FAILURES = 50
 """So many of these one after the other, and at least two for each call in flight, end a batch."""
 _LABEL = 200
 """Characters of a row's id that name its step; the output has all of it."""
+_LOOK = 0.1
+"""Seconds between two looks, once nothing is to be begun, at whether a row waits to be asked again."""
 _MOST = 256
 """Calls in flight at once where neither a person nor a fixed cap says how many; the doors hold back what is too much."""
 
@@ -97,11 +99,13 @@ class _Work:
         self._hopeless = 0
         """Rows in a row that failed in a way that the next one will fail in, too."""
         self._given_up = ""
+        self._left_out = False
+        """Whether a row was taken and not asked, because the run begins nothing new."""
 
     @property
     def complete(self) -> bool:
         """Whether every row was asked or had its result."""
-        return self._intake.exhausted and not self._given_up
+        return self._intake.exhausted and not self._given_up and not self._left_out
 
     async def do(self) -> None:
         """Ask what is to be asked, until there is no more or the run begins nothing new."""
@@ -157,9 +161,12 @@ class _Work:
         finally:
             self._run.let_go(step)
         assert step.end is not None  # noqa: S101  # its block was left
+        if step.end.outcome == "cancelled" and step.waiting and self._run.draining.is_set():
+            self._left_out = True
+            return
         if step.end.error_kind == "budget":
             why = step.end.error or "the budget is used up"
-            self._give_up(f"{why}; the rest was not asked: go on with --resume and a larger --budget")
+            self._give_up(f"{why}; the rest was not asked: go on with --resume, which begins a budget of its own")
             return
         self._look_for_hope(step.end)
         said = step.text.slice(step.offset) if text is None else text
@@ -207,6 +214,12 @@ class _Work:
     async def _watch_drain(self) -> None:
         await self._run.draining.wait()
         self._intake.stop()
+        while True:
+            # Rows that wait at a door, or to be tried again, are not in flight: a minute's limit or a server that is gone would
+            # keep a person waiting for them who asked to stop.
+            for step in [step for step in self._run.steps.values() if step.kind == "model" and step.waiting]:
+                step.stop()
+            await asyncio.sleep(_LOOK)
 
     async def _watch_files(self) -> None:
         await self._broken.wait()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agents.engine import Engine
-from agents.events import AnyEvent, Log, Planned, RunEnded, Saved, StepEnded
+from agents.events import AnyEvent, Log, Planned, Retried, RunEnded, Saved, StepEnded
 from agents.models.names import parse_model
 from agents.requests import Batch
 from agents.settings import Endpoint, Locations, Price, Settings
@@ -187,7 +187,7 @@ async def test_a_budget_that_is_used_up_ends_it_and_the_rest_can_be_asked_later(
     ended = await desk.batch("lab/delay-0.02-10", jobs=1, budget=0.055)
     assert ended.outcome == "failed"
     assert "budget" in (ended.error or "")
-    assert (ended.error or "").endswith("; the rest was not asked: go on with --resume and a larger --budget")
+    assert (ended.error or "").endswith("; the rest was not asked: go on with --resume, which begins a budget of its own")
     assert 0 < len(desk.results()) <= 6
     assert all(row["error"] is None and row["cost"] == pytest.approx(0.01) for row in desk.results())
     assert (await desk.batch("lab/delay-0.02-10", budget=9.0, resume=True)).outcome == "done"
@@ -214,6 +214,36 @@ async def test_a_batch_that_drains_begins_nothing_new_and_is_told_as_cancelled(d
     ended = await desk.batch("lab/delay-0.2-3", jobs=3, meanwhile=drain)
     assert (ended.outcome, len(desk.results()), paced.counts.requests, paced.counts.dropped) == ("cancelled", 3, 3, 0)
     assert desk.names() == ["in.jsonl", "out.jsonl"]
+
+
+async def test_a_batch_that_drains_waits_for_no_row_that_a_limit_holds_back(tmp_path: Path, paced: PacedServer) -> None:
+    async def drain(run: Run) -> None:
+        await paced.until(lambda: paced.counts.requests == 3)
+        run.drain()
+
+    desk = Desk(tmp_path, lab=Endpoint(base_url=paced.base_url, requests_per_minute=3))
+    desk.given(*prompts(10))
+    async with asyncio.timeout(20):
+        ended = await desk.batch("lab/delay-0.2-3", jobs=10, meanwhile=drain)
+    assert (ended.outcome, paced.counts.requests, paced.counts.dropped) == ("cancelled", 3, 0)
+    assert [row["error"] for row in desk.results()] == [None] * 3
+    desk.settings.endpoints["lab"] = Endpoint(base_url=paced.base_url)
+    assert (await desk.batch("lab/delay-0.2-3", resume=True)).outcome == "done"
+    assert (len(desk.results()), paced.counts.requests) == (10, 10)
+
+
+async def test_a_batch_that_drains_waits_for_no_row_that_is_to_be_tried_again(tmp_path: Path, faults: FaultServer) -> None:
+    async def drain(run: Run) -> None:
+        async for event in run.stream.subscribe(run.id):
+            if isinstance(event, Retried):
+                break
+        run.drain()
+
+    desk = Desk(tmp_path, bad=Endpoint(base_url=faults.base_url, max_retries=9))
+    desk.given(*prompts(2))
+    async with asyncio.timeout(20):
+        ended = await desk.batch("bad/status-503", jobs=2, meanwhile=drain)
+    assert (ended.outcome, desk.results()) == ("cancelled", [])
 
 
 async def test_a_batch_that_is_cancelled_keeps_what_was_done_aside(desk: Desk, paced: PacedServer) -> None:
