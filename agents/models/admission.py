@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from agents.models.limits import Bucket
     from agents.settings import Endpoint
 
+MOST_IN_FLIGHT = 1000
+"""Calls at one endpoint, at most: there are no more connections to it, and waiting for one would count as its being slow."""
 _PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 """Seconds the door stays shut after a refusal that names no time; doubled while nothing is served between refusals."""
 
@@ -57,7 +59,7 @@ class Admission:
         if endpoint.concurrency == "adaptive":
             self._adaptive = Adaptive()
         else:
-            self._cap = endpoint.concurrency
+            self._cap = min(endpoint.concurrency, MOST_IN_FLIGHT)
         self._lines: Lines[Place] = Lines()
         self._requests = Limit(endpoint.requests_per_minute)
         self._tokens = Limit(endpoint.tokens_per_minute)
@@ -76,7 +78,7 @@ class Admission:
 
     @cap.setter
     def cap(self, cap: int) -> None:
-        self._adaptive, self._cap = None, max(cap, 1)
+        self._adaptive, self._cap = None, min(max(cap, 1), MOST_IN_FLIGHT)
         self._admit()
 
     @property

@@ -20,6 +20,7 @@ from agents.addresses import is_loopback
 from agents.attachments import request_body
 from agents.errors import CallError
 from agents.events import Usage
+from agents.models.admission import MOST_IN_FLIGHT
 from agents.models.deadlines import Watch
 from agents.models.decode import ChatReader, StreamError
 from agents.models.failures import Failures, RefusedError
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
     from agents.models.turns import Turn
     from agents.requests import ModelCall
 
-MOST_IN_FLIGHT = 1000
-"""Connections to one endpoint; how many are used is the door's business, and changes while they are open."""
 _MOST_OPEN = MOST_IN_FLIGHT + 8
+"""Connections to one endpoint; how many are used is the door's business, and changes while they are open."""
 _KEEP = 30.0
 """Seconds a connection that nobody uses stays open."""
 MAX_BODY_BYTES = 8 * 1024 * 1024

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.models.admission import Admission, Place
+from agents.models.admission import MOST_IN_FLIGHT, Admission, Place
 from agents.models.lines import PATIENCE
 from agents.requests import Priority
 from agents.settings import Endpoint
@@ -489,3 +489,10 @@ async def test_figures_of_a_door_with_ten_thousand_waiting_and_leaving() -> None
             task.cancel()
         await turns()
         assert door.figures().depth == dict.fromkeys(Priority, 0)
+
+
+def test_no_more_calls_are_let_in_than_there_are_connections() -> None:
+    door = Admission(Endpoint(concurrency=5000), time.monotonic)
+    assert door.cap == MOST_IN_FLIGHT
+    door.cap = 4000
+    assert door.cap == MOST_IN_FLIGHT
