@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-import msgspec
 
 from agents.requests import Priority
 from tui.figures import NONE, seconds
@@ -263,5 +262,5 @@ def changes(each: Door) -> str:
         if limit.configured != before:
             items.append(f"no {key}" if limit.configured is None else f"{key} = {limit.configured}")
     bare = each.name.isascii() and each.name.replace("-", "").replace("_", "").isalnum()
-    name = each.name if bare else msgspec.json.encode(each.name).decode()
+    name = each.name if bare else json.dumps(each.name, ensure_ascii=False)
     return f"[endpoints.{safe_line(name, 80)}] {', '.join(items)}" if items else ""

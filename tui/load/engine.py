@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tui.figures import NONE, percent, price, seconds
-from tui.load.lines import column, count, flow
+from tui.load.lines import column, count, fit, flow
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _MEGABYTE: Final = 1 << 20
 def section(label: str, items: list[Piece], width: int) -> list[Line]:
     """Return a label and what is said under it; the label has a line of its own where there is little room."""
     if width < _NARROW:
-        return [((f" {label}", "head"),), *flow(items, width, head=(("   ", ""),), indent=3)]
+        return [fit(((f" {label}", "head"),), width), *flow(items, width, head=(("   ", ""),), indent=3)]
     return flow(items, width, head=((f" {column(label, _LABEL - 1, right=False)}", "head"),), indent=_LABEL)
 
 
