@@ -44,7 +44,12 @@ _LEAST: dict[tuple[type, str], float] = {
 }
 """The least a number may be. A limit the type cannot say."""
 
-_MOST: dict[tuple[type, str], float] = {(Route, "hedge_budget"): 1, (Defaults, "similar"): 1}
+_MOST: dict[tuple[type, str], float] = {
+    (Route, "hedge_budget"): 1,
+    (Defaults, "similar"): 1,
+    # No price is infinite: nothing times infinity is no number, and no budget counts with that.
+    **{(Price, name): 1e9 for name in Price.__struct_fields__},
+}
 """The most a number may be."""
 
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}

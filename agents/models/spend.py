@@ -101,7 +101,8 @@ class Meter:
             self._known = learnt is not None
             self._token = price.output / 1e6
             self._rate = self._token / (learnt or BYTES_A_TOKEN)
-            self._begin(purses, input_tokens(call) * price.input / 1e6)
+            # What is free passes whatever is left, even nothing.
+            self._begin(purses if price.input or price.output else (), input_tokens(call) * price.input / 1e6)
 
     @property
     def cost(self) -> float:

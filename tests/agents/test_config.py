@@ -113,6 +113,7 @@ def test_a_variable_finds_an_endpoint_whatever_its_case_and_punctuation(places: 
         ("[endpoints.lab]\nkind = 'grpc'", "endpoints.lab.kind must be one of openai, ollama, "),
         ("[endpoints.lab]\nconcurrency = 0", "endpoints.lab.concurrency must be at least 1"),
         ("[endpoints.lab]\ntimeout = { total = nan }", "endpoints.lab.timeout.total must be at least 0.001"),
+        ("[endpoints.lab]\nprice = { output = inf }", "endpoints.lab.price.output must be at most 1e+09"),
         ("[endpoints.lab]\napi_key_env = 'sk-CANARY-1'", "api_key_env must be the name of the environment variable"),
         ("[endpoints.lab]\nbase_url = '127.0.0.1:1'", "endpoints.lab.base_url must be an address like http"),
         ("[endpoints.lab]\nconcurrency = 2", "endpoints.lab has no base_url; add one like"),

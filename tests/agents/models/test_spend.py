@@ -53,6 +53,16 @@ def test_an_estimated_count_of_the_server_is_not_taken_for_its_own() -> None:
     assert spend.figures().estimated == pytest.approx(204e-6)
 
 
+def test_what_is_free_needs_no_budget_and_what_costs_needs_one() -> None:
+    spend = Spend(0.0)
+    meter = spend.start(call(), Price())
+    meter.wrote(4000)
+    meter.settle(Usage(input=100, output=1000))
+    assert (spend.figures().spent, spend.figures().stopped) == (0, 0)
+    with pytest.raises(CallError, match="used up"):
+        spend.start(call(), PRICE)
+
+
 def test_an_attempt_that_gave_no_text_costs_nothing() -> None:
     spend = Spend()
     spend.start(call(), PRICE).settle(None)
