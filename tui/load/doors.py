@@ -66,14 +66,14 @@ class Door(NamedTuple):
         return sum(self.door.depth.values())
 
 
-def state(health: HealthFigures) -> tuple[str, str, str]:
-    """Return how an endpoint fares: a sign, a word and a tone."""
+def state(health: HealthFigures, *, asked: bool = False) -> tuple[str, str, str]:
+    """Return how an endpoint fares: a sign, a word and a tone. ``asked`` says that something is, or was a moment ago."""
     if health.state == "open":
         return "○", "ill", "bad"
     if health.state == "half-open":
         return "◐", "to be tried", "warn"
     if not health.answered and not health.failed:
-        return "◌", "not asked yet", "dim"
+        return "◌", "no answer yet" if asked else "not asked yet", "dim"
     if health.failures:
         return "◑", "failing", "warn"
     return "●", "well", "good"
@@ -109,8 +109,8 @@ def block(each: Door, width: int, names: int, *, marked: bool) -> list[Line]:
 
 
 def _head(each: Door, width: int, names: int, *, marked: bool) -> Line:
-    door, (sign, word, tone) = each.door, state(each.health)
-    depth = each.depth
+    door, depth = each.door, each.depth
+    sign, word, tone = state(each.health, asked=bool(door.in_flight or depth or door.requests.used))
     line: list[Piece] = [("▌" if marked else " ", "head"), (sign, tone), (" ", "")]
     line.append((column(safe_line(each.name, 60), names, right=False), "head"))
     used = f"{door.in_flight}/{door.cap}"
