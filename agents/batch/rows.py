@@ -75,6 +75,8 @@ def read_row(number: int, line: bytes, system: str | None) -> Row:
     """
     if len(line) > LONGEST:
         raise InputError(f"line {number} is longer than {LONGEST >> 20} MiB")
+    if not line.lstrip().startswith(b"{"):
+        raise InputError(f'line {number} is not a JSON object like {{"prompt": "…"}}')
     try:
         asked = _decode(line)
     except (msgspec.MsgspecError, RecursionError) as error:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from agents.errors import InputError
 from tui.commands import arguments
-from tui.commands.batch_progress import Progress
+from tui.commands.batch_progress import Progress, clock
 
 if TYPE_CHECKING:
     import argparse
 
     from agents.events import AnyEvent
-    from agents.requests import Batch
+    from agents.requests import Batch, ModelRef
     from agents.runs import Run
     from tui.commands.session import End, Session
 
@@ -116,6 +116,7 @@ async def _batch(session: Session, args: argparse.Namespace) -> int:
         _widen(session, request, request.jobs)
     terminal = session.terminal
     progress = Progress()
+    endpoints = _endpoints(session, request)
 
     def drain(run: Run) -> None:
         run.drain()
@@ -129,6 +130,7 @@ async def _batch(session: Session, args: argparse.Namespace) -> int:
     async def watch() -> None:
         while True:
             await asyncio.sleep(_TICK)
+            progress.held = _held(session, endpoints)
             progress.tell(terminal)
 
     session.stop.gently = drain
@@ -144,21 +146,50 @@ def _widen(session: Session, request: Batch, jobs: int) -> None:
 
     An adaptive cap goes on finding its own way, and the embedded model has no more places than it was started with.
     """
-    from agents.batch.handler import endpoints_of
-
     models = session.workspace.models
     doors = models.figures().doors
-    for name in endpoints_of(request.models, session.settings):
+    for name in _endpoints(session, request):
         endpoint = session.settings.endpoints.get(name)
         embedded = name == "embedded" if endpoint is None else endpoint.kind == "embedded"
         if name in doors and not embedded and not doors[name].adaptive and doors[name].cap < jobs:
             models.set_cap(name, jobs)
 
 
+def _check_known(session: Session, models: tuple[ModelRef, ...]) -> None:
+    """Refuse an endpoint that does not exist before anything is written: every row would fail of it."""
+    for ref in models:
+        if ref.endpoint not in session.settings.routes:
+            session.workspace.models.directory.gate(ref.endpoint)
+
+
+def _endpoints(session: Session, request: Batch) -> list[str]:
+    """Return the endpoints the batch may use, in an order that does not change."""
+    from agents.batch.handler import endpoints_of
+
+    return sorted(endpoints_of(request.models, session.settings))
+
+
+def _held(session: Session, endpoints: list[str]) -> str:
+    """Return why none of the endpoints is asked now, as its door or its health says; empty where one is."""
+    figures = session.workspace.models.figures()
+    why: list[tuple[float, str]] = []
+    for name in endpoints:
+        door, health = figures.doors.get(name), figures.health.get(name)
+        if health is not None and health.state == "open":
+            why.append((health.probe_in, f"{name} ({health.reason})"))
+        elif door is not None and door.held and sum(door.depth.values()):
+            why.append((door.held_for, f"{name} ({door.held})"))
+        else:
+            return ""
+    seconds, first = min(why, default=(0.0, ""))
+    return f"waiting {clock(seconds)} for {first}" if first else ""
+
+
 async def _request(session: Session, args: argparse.Namespace) -> Batch:
     from agents.requests import Batch
 
     models = await session.models(args)
+    _check_known(session, models)
     defaults = session.settings.defaults
     return Batch(
         source=args.file,
@@ -197,7 +228,8 @@ def _conclude(session: Session, args: argparse.Namespace, progress: Progress, en
         terminal.complain(end.error or f"the batch ended as {end.outcome}")
     elif progress.failed:
         again = "" if args.out == _STANDARD else "; ask them again with --resume --retry-errors"
-        terminal.complain(f"{progress.failed:,} of {progress.done + progress.kept:,} failed{again}")
+        first = f" (the first: {progress.first_error})" if progress.first_error else ""
+        terminal.complain(f"{progress.failed:,} of {progress.done + progress.kept:,} failed{first}{again}")
     return 0 if end.outcome == "done" and end.unsaved is None and not progress.failed else 1
 
 

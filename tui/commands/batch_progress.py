@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from agents.events import Log, Planned, StepEnded, StepQueued, StepStarted
+from agents.events import Log, Planned, Retried, StepEnded, StepQueued, StepStarted
 from agents.percentiles import AllSamples
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ class Progress:
         """Results of this one, failures too."""
         self.in_flight = 0
         self.draining = False
+        self.held = ""
+        """Why nothing is sent now, in a few words; empty when nothing holds the calls back."""
+        self.first_error = ""
         self.errors: Counter[str] = Counter()
         self.cached = 0
         self.cost: float | None = None
@@ -75,6 +78,9 @@ class Progress:
                     self.in_flight += 1
                     if self._first is None:
                         self._first = time.monotonic()
+            case Retried(step=step) if step in self._started:
+                self._started.discard(step)
+                self.in_flight -= 1
             case StepEnded() if event.step != self._top:
                 self._end(event)
             case Log(level="warning" | "error", message=message) if len(self._warnings) < _WARNINGS:
@@ -93,6 +99,7 @@ class Progress:
         if event.outcome != "done":
             self.errors["input" if event.step in self._bad else event.error_kind or event.outcome] += 1
             self._bad.discard(event.step)
+            self.first_error = self.first_error or event.error or ""
         self.cached += event.cached
         if event.cost is not None:
             self.cost = (self.cost or 0.0) + event.cost
@@ -127,11 +134,13 @@ class Progress:
         rate = self._rate()
         if rate:
             parts.append(f"{rate:.3g}/s" if rate < 100 else f"{rate:.0f}/s")
-            if self.left and not self.draining:
+            if self.left and not self.draining and not self.held:
                 parts.append(f"ETA {clock(self.left / rate)}")
         parts.append(f"{self.in_flight} in flight")
         if self.draining:
             parts.append("stopping")
+        elif self.held:
+            parts.append(self.held)
         if self.errors:
             parts.append(f"{self.errors.total():,} failed: {self._classes()}")
         if self.cost is not None:

@@ -130,7 +130,7 @@ async def test_a_line_that_cannot_be_asked_is_one_row_that_says_so(desk: Desk) -
         (4, "lab/paced-4-0", True),
     ]
     assert rows[2]["error"]["kind"] == "input"
-    assert rows[2]["error"]["message"].startswith("line 3 cannot be used: JSON is malformed")
+    assert rows[2]["error"]["message"].startswith("line 3 is not a JSON object like")
     assert [event.total for event in desk.events if isinstance(event, Planned)][-1] == 5
 
 

@@ -43,8 +43,9 @@ def test_the_nearest_system_prompt_wins_and_an_empty_one_is_none(line: bytes, ex
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"nonsense", "cannot be used: JSON is malformed"),
-        (b"[1]", "cannot be used: Expected `object`, got `array`"),
+        (b"nonsense", "is not a JSON object like"),
+        (b"{nonsense", "cannot be used: JSON is malformed"),
+        (b"[1]", "is not a JSON object like"),
         (b"[" * 100_000, "line 3 "),
         (b'{"prompt": 5}', r"Expected `str \| null`, got `int` - at `\$.prompt`"),
         (b'{"prompt": "\xff"}', "is not UTF-8 text"),

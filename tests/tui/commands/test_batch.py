@@ -79,7 +79,8 @@ async def test_a_line_that_cannot_be_asked_is_one_row_that_says_so(home: Home, p
     done = await batch(home, file, "-o", "out.jsonl", "-m", "lab/paced-3-0", "-m", "lab/paced-4-0")
     assert done.returncode == 1
     assert "4 fine, 1 failed (input 1)" in done.stderr
-    assert "stretto: 1 of 5 failed; ask them again with --resume --retry-errors" in done.stderr
+    assert "stretto: 1 of 5 failed (the first: line " in done.stderr
+    assert done.stderr.endswith("; ask them again with --resume --retry-errors\n")
     rows = results(home)
     assert [(row["id"], row["model"], row["error"] is None) for row in rows] == [
         (1, "lab/paced-3-0", True),
@@ -89,7 +90,7 @@ async def test_a_line_that_cannot_be_asked_is_one_row_that_says_so(home: Home, p
         (4, "lab/paced-4-0", True),
     ]
     assert rows[2]["error"]["kind"] == "input"
-    assert rows[2]["error"]["message"].startswith("line 3 cannot be used: JSON is malformed")
+    assert rows[2]["error"]["message"].startswith("line 3 is not a JSON object like")
 
 
 async def test_what_was_run_shows_what_went_wrong_and_counts_the_rest(home: Home, paced: PacedServer, faults: FaultServer) -> None:
@@ -138,7 +139,25 @@ async def test_j_says_how_many_are_in_flight_and_widens_the_configured_cap(home:
     assert paced.counts.peak_in_flight == 15
 
 
+def test_an_endpoint_that_does_not_exist_is_told_before_anything_is_written(home: Home) -> None:
+    line = home.fault("batch", given(home, *prompts(1)), "-o", "out.jsonl", "-m", "nosuch/x")
+    assert line.startswith("stretto: there is no endpoint 'nosuch'; there are ")
+    assert names(home) == ["in.jsonl"]
+
+
+async def test_what_holds_all_of_it_back_is_said_and_a_signal_does_not_wait_for_it(home: Home, paced: PacedServer) -> None:
+    home.endpoint(paced.base_url, "tight", requests_per_minute=3)
+    with home.start("batch", given(home, *prompts(30)), "-o", "out.jsonl", "-m", "tight/paced-3-0") as process:
+        await lines_of(home.work / "out.jsonl", 3)
+        process.send_signal(signal.SIGINT)
+        _, err = await asyncio.to_thread(process.communicate, timeout=30)
+    assert process.returncode == 130
+    assert "nothing is in flight" in err
+    assert "27 of 30 not done" in err
+
+
 def test_a_file_that_no_batch_wrote_is_left_alone(home: Home) -> None:
+    home.endpoint("http://127.0.0.1:9/v1")
     file = given(home, *prompts(1))
     (home.work / "out.jsonl").write_text("mine\n")
     line = home.fault("batch", file, "-o", "out.jsonl", "-m", "lab/x", "--resume")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agents.events import Log, Planned, StepEnded, StepQueued, StepStarted, Timings, Usage
+from agents.events import Log, Planned, Retried, StepEnded, StepQueued, StepStarted, Timings, Usage
 from tui.commands import batch_progress
 from tui.commands.batch_progress import Progress, clock
 from tui.terminal import Terminal
@@ -77,6 +77,22 @@ def test_the_line_says_how_far_it_is_and_when_it_will_be_done(progress: Progress
     assert progress.line() == line
     progress.draining = True
     assert progress.line() == line.replace("ETA 1:35, ", "").replace("flight", "flight, stopping")
+
+
+def test_the_line_says_what_holds_it_back_and_when_it_does_guesses_no_end(progress: Progress, time: Clock) -> None:
+    progress.take(event(Planned, total=10))
+    progress.tell(Terminal())
+    time.now = 1.0
+    begin(progress, "a")
+    end(progress, "a")
+    begin(progress, "b")
+    progress.take(event(Retried, step="b", attempt=1, reason="slow down", delay=9.0))
+    progress.held = "waiting 0:09 for lab (the server asks to wait)"
+    progress.tell(Terminal())
+    assert progress.line() == "1 of 10 rows (10 %), 1/s, 0 in flight, waiting 0:09 for lab (the server asks to wait)"
+    progress.held = ""
+    progress.take(event(StepStarted, step="b", attempt=2))
+    assert progress.line() == "1 of 10 rows (10 %), 1/s, ETA 0:09, 1 in flight"
 
 
 def test_the_end_says_what_became_of_it(progress: Progress, time: Clock) -> None:
