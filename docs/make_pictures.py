@@ -1,4 +1,4 @@
-"""Make the pictures of every screen from the real program with the embedded model: ``uv run python -m docs.make_pictures``."""
+"""Make the pictures of every screen from the real program, its models and loopback servers: ``uv run python -m docs.make_pictures``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.settings import Locations, Screen, Settings
+from agents.models.names import parse_model
+from agents.requests import Chat, Lane, Message
+from agents.settings import Endpoint, Locations, Screen, Settings
 from agents.workspace import Workspace
+from tests.servers.process import limited_process, paced_process
 from tui.app import StrettoApp
 
 if TYPE_CHECKING:
@@ -96,11 +99,49 @@ async def take(theme: str, size: tuple[int, int], suffix: str) -> None:
                 keep(app, f"help{suffix}")
 
 
+def prompts(model: str, count: int) -> Chat:
+    """Return so many different prompts to one model."""
+    ref = parse_model(model)
+    lanes = tuple(Lane(model=ref, messages=(Message("user", f"Tell me of stretto number {number}."),)) for number in range(count))
+    return Chat(lanes=lanes)
+
+
+async def take_queue(theme: str, size: tuple[int, int], suffix: str) -> None:
+    """Send more prompts than two real loopback servers take at once, one of which refuses what is beyond six a second."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        paced_process() as paced,
+        limited_process("--rate", "6", "--burst", "3") as limited,
+    ):
+        data = Path(folder)
+        endpoints = {
+            "lab": Endpoint(base_url=paced, concurrency=8, requests_per_minute=300),
+            "limited": Endpoint(base_url=limited, concurrency="adaptive", max_retries=6),
+        }
+        settings = Settings(screen=Screen(theme=theme), endpoints=endpoints)
+        locations = Locations(config=data / "config.toml", data=data / "data", themes=data / "themes")
+        async with Workspace(settings, locations) as workspace:
+            app = StrettoApp(workspace, [parse_model("lab/delay-2.0")])
+            async with app.run_test(size=size) as pilot:
+                await until(pilot, lambda: len(app.dashboard.compare.models) == 1 and not app.dashboard.status.notice)
+                await pilot.press("shift+f5")
+                workspace.engine.submit(prompts("limited/delay-0.5", 180))
+                await pilot.pause(12)
+                workspace.engine.submit(prompts("lab/delay-2.0-40", 64))
+                await pilot.pause(5)
+                await pilot.press("down")
+                await pilot.pause(0.5)
+                keep(app, f"queue{suffix}")
+                for run in list(workspace.engine.runs.values()):
+                    run.cancel()
+
+
 def main() -> None:
     """Take the dark pictures at full size, and one round in the light theme at 80x24."""
     PICTURES.mkdir(exist_ok=True)
-    asyncio.run(take("stretto-dark", (120, 36), ""))
-    asyncio.run(take("stretto-light", (80, 24), "-light-80x24"))
+    for theme, size, suffix in (("stretto-dark", (120, 36), ""), ("stretto-light", (80, 24), "-light-80x24")):
+        asyncio.run(take(theme, size, suffix))
+        asyncio.run(take_queue(theme, size, suffix))
 
 
 if __name__ == "__main__":

@@ -195,3 +195,16 @@ async def test_the_screen_counts_what_streams_and_what_queues(tmp_path: Path) ->
         await at.until(lambda: figure(at, "in flight") == "0" and figure(at, "queue") == "0")
         await at.until(lambda: "prompts waiting" not in at.screen())
         await at.until(lambda: figure(at, "TTFT") not in {"", "–"})
+
+
+async def test_what_goes_wrong_at_endpoints_is_said_only_while_it_does() -> None:
+    well = EndpointLoad("lab", 0, 1, 8, 0.0, answered=9, refused_ever=40)
+    shown = (await lines(desk(loads=(well,))))[0]
+    assert not any(word in shown for word in ("late", "refused", "ill"))
+    bad = EndpointLoad("far\x1b]0;x\x07", 3, 1, 8, 2.0, late=12, refused=3, refused_ever=40, ill=True)
+    shown = (await lines(desk(loads=(well, bad))))[0]
+    assert "late ⚠ 12" in shown
+    assert "refused ⚠ 3" in shown
+    assert "ill ○ far" in shown
+    assert "\x1b" not in shown
+    assert (await lines(desk(loads=(bad,)), width=20))[0]
