@@ -39,7 +39,7 @@ _LONGEST_WAIT: Final = 600.0
 RETRYABLE: Final[Mapping[CallKind, str]] = {
     "unreachable": "tried again, but not where the certificate or the secure connection is at fault",
     "timeout": "tried again, but not when the call has had its whole time",
-    "rate_limit": "tried again, not before the server's `Retry-After`; more than 120 s is told at once",
+    "rate_limit": "tried again, not before the server's `Retry-After`; more than 120 s, of a batch ten minutes, is told at once",
     "server": "tried again, but not after HTTP 501",
     "protocol": "tried again where the connection broke, never where something else than an answer came",
     "cut": "as `on_cut` says: kept, begun anew or resumed; never when the call has had its whole time",
@@ -150,7 +150,7 @@ class Attempts:
         endpoint = seat.gate.target.endpoint
         if endpoint.max_retries == 0:
             raise error
-        if error.retry_after is not None and error.retry_after > PATIENCE:
+        if error.retry_after is not None and error.retry_after > self._patience:
             raise error
         patient = flight.priority is Priority.BATCH and error.kind == "rate_limit" and self._waited < _LONGEST_WAIT
         if self._round > endpoint.max_retries and not patient:
@@ -163,6 +163,11 @@ class Attempts:
         self._tried.clear()
         self._passing = None
         return delay, mode
+
+    @property
+    def _patience(self) -> float:
+        """Seconds a server may ask this call to wait."""
+        return PATIENCE if self._flight.priority is not Priority.BATCH else _LONGEST_WAIT - self._waited
 
     # Where the next attempt is made
 
@@ -191,8 +196,9 @@ class Attempts:
         health = seat.gate.health
         refusal = health.refusal(seat.model)
         under_way = self._made > 0 and self._round <= seat.gate.target.endpoint.max_retries
-        patient = self._flight.priority is Priority.BATCH or under_way
-        if not refusal.retryable or not patient or self._waited >= _LONGEST_WAIT or (refusal.retry_after or 0.0) > PATIENCE:
+        batch = self._flight.priority is Priority.BATCH
+        passes = refusal.retryable or (batch and refusal.kind == "rate_limit")  # it was shut for as long as the server asked
+        if not passes or not (batch or under_way) or self._waited >= _LONGEST_WAIT or (refusal.retry_after or 0.0) > self._patience:
             raise refusal
         began = seat.gate.clock()
         await health.change(max(health.due(seat.model) - began, 0.0) or 1.0)

@@ -214,10 +214,34 @@ async def test_a_wrong_key_is_told_once_and_not_tried_by_every_row(tmp_path: Pat
 async def test_a_wait_longer_than_two_minutes_is_told_and_later_calls_do_not_sit_at_the_door(tmp_path: Path) -> None:
     async with ScriptedServer(status(429, "retry-after: 300\r\n")) as server, Lab(tmp_path, {"lab": _endpoint(server)}) as lab:
         first = await lab.ask("lab/m")
-        later = await lab.ask("lab/m", priority=Priority.BATCH)
+        later = await lab.ask("lab/m", priority=Priority.AGENT)
         assert server.counts.requests == 1
     assert "300 s" in str(first.ended.error)
     assert (later.ended.error_kind, later.ended.outcome) == ("rate_limit", "failed")
+
+
+@pytest.mark.parametrize("code", [429, 503])
+async def test_calls_of_a_batch_wait_where_a_person_would_be_told(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("attempts", "gates"):
+        monkeypatch.setattr(f"agents.models.{module}.PATIENCE", 0.01)  # as if 50 ms were minutes
+    refusal = status(code, "retry-after-ms: 50\r\n")
+    async with ScriptedServer(refusal) as server, Lab(tmp_path, {"lab": _endpoint(server, concurrency=4)}) as lab:
+        assert (await lab.ask("lab/m", priority=Priority.AGENT)).ended.outcome == "failed"
+        server.then([refusal, refusal, whole("at last")])
+        rows = [lab.submit("lab/m", f"Row {number}", priority=Priority.BATCH) for number in range(12)]
+        ends = [(await asked.over()).ended.outcome for asked in rows]
+        assert server.counts.requests == 1 + 2 + 12
+    assert ends == ["done"] * 12
+
+
+async def test_a_batch_is_told_at_once_of_a_wait_longer_than_it_ever_waits(tmp_path: Path) -> None:
+    async with ScriptedServer(status(429, "retry-after: 700\r\n")) as server, Lab(tmp_path, {"lab": _endpoint(server)}) as lab:
+        for number in range(3):
+            asked = await lab.ask("lab/m", f"Row {number}", priority=Priority.BATCH)
+            assert (asked.ended.error_kind, asked.ended.outcome) == ("rate_limit", "failed")
+        assert server.counts.requests == 1
 
 
 # ---- many at once ----
