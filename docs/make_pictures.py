@@ -1,4 +1,4 @@
-"""Make the pictures of every screen from the real program, its models and loopback servers: ``uv run python -m docs.make_pictures``."""
+"""Make the pictures of every screen from the real program and loopback servers: ``uv run python -m docs.make_pictures``."""
 
 from __future__ import annotations
 

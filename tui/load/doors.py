@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from agents.requests import Priority
 from tui.figures import NONE, seconds
 from tui.load.history import SPAN, curve
-from tui.load.lines import column, count, fit, flow
+from tui.load.lines import column, count, fit, flow, size
 from tui.safe import safe_line
 
 if TYPE_CHECKING:
@@ -117,16 +117,17 @@ def _head(each: Door, width: int, names: int, *, marked: bool) -> Line:
     if width < 44:
         return fit([*line, (f" {used}", "good" if door.in_flight else ""), (f" +{depth}" if depth else "", "live")], width)
     line += [(f" {column(word, _WORD, right=False)}", tone), (f" {column(used, 7)}", "good" if door.in_flight else "")]
+    # Who waits is the last that is left out where there is no room, though it does not stand first.
     left = width - _INDENT - names - _WORD - 9
-    if left >= 11:
+    waiting: list[Piece] = [(column(count(depth) if depth else NONE, 6), "live" if depth else "dim"), (" wait", "dim")]
+    left -= size(waiting)
+    if left >= 10:
         line.append((" in flight", "dim"))
         left -= 10
     if left >= 9:
         line.append((column(" adaptive" if door.adaptive else "", 9, right=False), "dim"))
         left -= 9
-    if left >= 12:
-        line += [(column(count(depth) if depth else NONE, 6), "live" if depth else "dim"), (" wait", "dim")]
-        left -= 11
+    line += waiting
     if left >= 6 and (each.health.answered or each.health.failed or depth or door.in_flight):
         line += [("  ", ""), *bar(door, min(left - 3, 48))]
     return fit(line, width)
@@ -178,7 +179,10 @@ def _classes(each: Door, width: int) -> list[Line]:
         columns.pop()
     heads = [(head, cells) for head, cells, _ in _ROWS if any(head == kept[0] for kept in columns)]
     title = column("", _INDENT + 10, right=False) + "".join(f" {column(head, cells)}" for head, cells in heads)
-    lines: list[Line] = [((title, "dim"),)] if heads else []
+    if not heads:
+        depths = [(f"{CLASSES[priority][1]} {count(depth)}", "live") for priority, depth in door.depth.items() if depth]
+        return flow(depths, width, head=((" " * _INDENT, ""),), indent=_INDENT) if depths else []
+    lines: list[Line] = [((title, "dim"),)]
     for priority in there:
         sign, name = CLASSES[priority]
         waits, depth = door.waits[priority], door.depth[priority]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
 _LARGEST = 10**12
+_EVERY = 0.25
+"""Seconds between two looks."""
 
 
 class EndpointScreen(Sheet[None]):
@@ -34,6 +36,7 @@ class EndpointScreen(Sheet[None]):
         self._read = read
         self._text = Static(id="endpoint", markup=False)
         self._shown: object = None
+        self._due = 0.0
 
     def body(self) -> Iterator[Widget]:
         """Yield the text."""
@@ -46,6 +49,9 @@ class EndpointScreen(Sheet[None]):
 
     def flush(self, now: float) -> None:
         """Show what changed since the last look."""
+        if now < self._due:
+            return
+        self._due = now + _EVERY
         facts, lines = read = self._read()
         if read == self._shown:
             return
