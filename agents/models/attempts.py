@@ -214,7 +214,7 @@ class Attempts:
             try:
                 async with asyncio.timeout(None) as moving:
                     flight.moving = moving
-                    with course.waiting(flight, seat):
+                    with course.waiting(flight, seat, self._tried):
                         if course.road is not None:
                             held.callback(seat.gate.left)  # called after the place was given back
                         self._place = await held.enter_async_context(door.place(flight.priority, tokens))
@@ -304,7 +304,7 @@ class Attempts:
 
     def _meter(self, call: ModelCall, seat: Seat) -> Meter | None:
         price = self._flight.price = self._price(seat)
-        meter = self._spend.start(call, price, self._flight.purse)
+        meter = self._spend.start(call, price, self._flight.purse, self._flight)
         if meter.notice:
             self._flight.log(meter.notice, "warning", keep=True)
         return meter if price is not None else None

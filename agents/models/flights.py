@@ -49,6 +49,8 @@ class Flight:
         """When the present attempt's first text came, on the monotonic clock."""
         self._abandon = abandon
         self._steps: list[Step] = []
+        self._payer: Step | None = None
+        """Whose call it is; the others joined it."""
         self._attempts = 0
         self._endpoint = ""
         self._task: asyncio.Task[None] | None = None
@@ -123,46 +125,62 @@ class Flight:
             self._error = error
             self._over.set()
 
-    async def follow(self, step: Step, *, joined: bool) -> Answer:
-        """Let ``step`` follow to the end, from the beginning. Cancelling it leaves the flight to the others."""
+    async def follow(self, step: Step) -> Answer:
+        """Let ``step`` follow to the end, from the beginning. Cancelling it leaves the flight to the others.
+
+        The first to follow is told the call's usage and cost; when it leaves early, the one that has followed longest since.
+        """
         if self._attempts:
             step.start(self._endpoint)
             step.write(self.text)
         self._steps.append(step)
+        self._payer = self._payer or step
         try:
             await self._over.wait()
         finally:
-            self._steps.remove(step)
-            if self._answer is None and self.pieces:
-                # Cut, failed or stopped: no server counted these tokens, so the events that carried them are counted.
-                step.finish(usage=Usage(output=self.pieces, estimated=True), joined=joined)
-            if not self._steps and not self._over.is_set():
-                self._abandon(self)
-                if self._task is not None:
-                    self._task.cancel()
+            self._leave(step)
         if self._answer is None:
             raise self._failure()
         answer = self._answer
-        if answer.kept:
-            step.start()
-            step.write(answer.text)
-        shared = joined and not answer.kept
+        if not answer.kept:
+            return msgspec.structs.replace(answer, joined=step is not self._payer)
+        step.start()
+        step.write(answer.text)
+        self._tell(step, answer, joined=False)
+        return msgspec.structs.replace(answer, joined=False)
+
+    def _leave(self, step: Step) -> None:
+        self._steps.remove(step)
+        if not self._over.is_set() and self._steps and step is self._payer:
+            self._payer = self._steps[0]
+        joined = step is not self._payer
+        if self._answer is None:
+            if self.pieces:
+                # Cut, failed or stopped: no server counted these tokens, so the events that carried them are counted.
+                step.finish(usage=Usage(output=self.pieces, estimated=True), joined=joined)
+        elif not self._answer.kept:
+            self._tell(step, self._answer, joined=joined)  # also to one that is stopped just now: it was paid for
+        if not self._steps and not self._over.is_set():
+            self._abandon(self)
+            if self._task is not None:
+                self._task.cancel()
+
+    def _tell(self, step: Step, answer: Answer, *, joined: bool) -> None:
         usage = answer.usage
         cost = None
         if self.price is not None and usage is not None:
-            # It was paid for once, by the step that made it.
-            cost = 0.0 if shared or answer.kept else None if usage.estimated else cost_of(self.price, usage)
+            # It was paid for once.
+            cost = 0.0 if joined or answer.kept else None if usage.estimated else cost_of(self.price, usage)
         step.finish(
             finish=answer.finish,
             usage=usage,
             cost=cost,
             cached=answer.cached,
-            joined=shared,
+            joined=joined,
             similar=answer.similar,
             similar_to=answer.similar_to,
             speculated=answer.speculated,
         )
-        return msgspec.structs.replace(answer, joined=shared)
 
     def _failure(self) -> CallError:
         # One exception object raised in several tasks would collect the tracebacks of all of them.

@@ -8,6 +8,7 @@ chosen, in its line, and is moved when another member has room before that, or w
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -83,12 +84,12 @@ class Course:
         return min((*self.members, *self.fallbacks), key=lambda seat: seat.gate.health.due(seat.model))
 
     @contextmanager
-    def waiting(self, flight: Flight, seat: Seat) -> Iterator[None]:
-        """Let the call be moved to a better place while the block waits for this one."""
+    def waiting(self, flight: Flight, seat: Seat, tried: Collection[Seat] = ()) -> Iterator[None]:
+        """Let the call be moved to a better place that is not among ``tried`` while the block waits for this one."""
         if self.road is None:
             yield
             return
-        with self.road.waiting(flight, seat, self):
+        with self.road.waiting(flight, seat, self, tried):
             yield
 
 
@@ -107,11 +108,14 @@ class RouteFigures(msgspec.Struct, frozen=True, kw_only=True):
     """``None`` where nothing is asked twice."""
 
 
-class _Waiter:
-    __slots__ = ("course", "flight", "seat")
+class _Line(NamedTuple):
+    """What calls have in common that can be moved to the same places."""
 
-    def __init__(self, flight: Flight, seat: Seat, course: Course) -> None:
-        self.flight, self.seat, self.course = flight, seat, course
+    priority: Priority
+    course: Course
+    seat: Seat
+    tried: tuple[Seat, ...]
+    """Where they have failed."""
 
 
 class Road:
@@ -126,7 +130,9 @@ class Road:
         self.hedges = Hedges(route.hedge_budget) if route.hedge else None
         self.answered: dict[str, int] = {}
         self._gates = gates
-        self._waiters: dict[_Waiter, None] = {}
+        self._lines: dict[_Line, dict[int, Flight]] = {}
+        """Calls that wait, by their number in the order of their coming. None is empty."""
+        self._numbers = itertools.count()
         self._promised: dict[Gate, int] = {}
         """Room at a member that a call was moved for and has not taken yet."""
         self._moved = 0
@@ -135,18 +141,15 @@ class Road:
         self._members = tuple({self._gate(text.partition("/")[0]): None for text in route.members})
         for gate in self._members:
             gate.roads.append(self)
+        parts = (member.partition("/") for member in route.members)
+        self.address = "route " + " ".join(sorted(f"{self._gate(name).target.base_url} {model}" for name, _, model in parts))
+        """What tells its answers from others' in the cache: the addresses of all members."""
 
     def _gate(self, name: str) -> Gate:
         gate = self._gates.get(name)
         if gate is None:
             raise CallError("not_found", f"routes.{self.name} names the endpoint {name!r}, which there is not")
         return gate
-
-    @property
-    def address(self) -> str:
-        """What tells its answers from others' in the cache: the addresses of all members."""
-        parts = (f"{self._gate(name).target.base_url} {model}" for name, _, model in (m.partition("/") for m in self.route.members))
-        return "route " + " ".join(sorted(parts))
 
     def course(self, model: str) -> Course:
         """Return where ``model`` can be asked."""
@@ -168,16 +171,23 @@ class Road:
         return gate.free and gate.door.cap - gate.door.in_flight > self._promised.get(gate, 0)
 
     @contextmanager
-    def waiting(self, flight: Flight, seat: Seat, course: Course) -> Iterator[None]:
+    def waiting(self, flight: Flight, seat: Seat, course: Course, tried: Collection[Seat] = ()) -> Iterator[None]:
         """Keep the call among those that may be moved, for the length of the block."""
-        waiter = _Waiter(flight, seat, course)
-        self._waiters[waiter] = None
+        line, number = _Line(flight.priority, course, seat, tuple(tried)), next(self._numbers)
+        self._lines.setdefault(line, {})[number] = flight
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_LOOK, self._tick)
         try:
             yield
         finally:
-            self._waiters.pop(waiter, None)
+            self._take(line, number)
+
+    def _take(self, line: _Line, number: int) -> Flight | None:
+        waiting = self._lines.get(line)
+        flight = None if waiting is None else waiting.pop(number, None)
+        if not waiting:
+            self._lines.pop(line, None)
+        return flight
 
     def claim(self, flight: Flight) -> Gate | None:
         """Return the gate that a moved call was promised room at, if it was; from now on that room is anybody's."""
@@ -191,33 +201,35 @@ class Road:
     def _tick(self) -> None:
         self._timer = None
         self.look()
-        if self._waiters:
+        if self._lines:
             self._timer = asyncio.get_running_loop().call_later(_LOOK, self._tick)
 
     def look(self) -> None:
         """Move those who wait at a member that fell ill, and those who find room elsewhere."""
-        for waiter in [waiter for waiter in self._waiters if not waiter.seat.well]:
-            self._move(waiter)
+        for line in [line for line in self._lines if not line.seat.well]:
+            # A person's call waits there where no place is well; the others are told, or wait until one is.
+            if line.priority is not Priority.INTERACTIVE or line.course.best(line.tried, line.priority) is not None:
+                for number in list(self._lines[line]):
+                    self._move(line, number)
         self.fill()
 
     def fill(self) -> None:
         """Move those who wait where there is room now, the most urgent first."""
-        while self._waiters and (rooms := [gate for gate in self._members if self.room(gate)]):
-            waiter = min(self._waiters, key=lambda waiter: waiter.flight.priority)
-            seats = [
-                seat for seat in waiter.course.members if seat.gate in rooms and seat.well and seat.gate is not waiter.seat.gate
-            ]
-            if not seats:
+        while self._lines and (rooms := [gate for gate in self._members if self.room(gate)]):
+            found = [(line.priority, next(iter(self._lines[line])), line) for line in self._lines if _better(line, rooms)]
+            if not found:
                 return
-            gate = min(seats, key=lambda seat: seat.gate.load).gate
+            _, number, line = min(found)
+            gate = min(_better(line, rooms), key=lambda gate: gate.load)
             self._promised[gate] = self._promised.get(gate, 0) + 1
-            waiter.flight.promised = gate
-            self._move(waiter)
+            self._move(line, number, gate)
 
-    def _move(self, waiter: _Waiter) -> None:
-        del self._waiters[waiter]
-        self._moved += 1
-        waiter.flight.move()
+    def _move(self, line: _Line, number: int, promised: Gate | None = None) -> None:
+        flight = self._take(line, number)
+        if flight is not None:
+            flight.promised = promised
+            self._moved += 1
+            flight.move()
 
     def close(self) -> None:
         """Look for nothing any more."""
@@ -229,8 +241,18 @@ class Road:
         return RouteFigures(
             members=self.route.members,
             fallbacks=self.route.fallbacks,
-            waiting=len(self._waiters),
+            waiting=sum(map(len, self._lines.values())),
             moved=self._moved,
             answered=dict(self.answered),
             hedges=None if self.hedges is None else self.hedges.figures(),
         )
+
+
+def _better(line: _Line, rooms: Collection[Gate]) -> list[Gate]:
+    """Return those of ``rooms`` where the calls of ``line`` could be made."""
+    here, tried = line.seat.gate, line.tried
+    return [
+        seat.gate
+        for seat in line.course.members
+        if seat.gate in rooms and seat.gate is not here and seat not in tried and seat.well
+    ]

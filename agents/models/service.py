@@ -141,7 +141,7 @@ class Models:
         if flight is not None and shared and flight.purse in {None, purse}:
             self._joined += 1
             flight.urge(call.priority)
-            return await flight.follow(step, joined=True)
+            return await flight.follow(step)
         flight = Flight(call, self._price(course.members[0]), lambda flight: self._forget(key, flight))
         flight.purse = purse
         if call.use_cache or call.priority is Priority.SPECULATIVE:
@@ -151,7 +151,7 @@ class Models:
         flight.bind(task)
         # A callback, because a task that is cancelled before its first step never enters its own try block.
         task.add_done_callback(lambda task: self._landed(key, flight, task))
-        return await flight.follow(step, joined=False)
+        return await flight.follow(step)
 
     def key(self, call: ModelCall) -> str:
         """Return the identity of ``call``, by which answers made beforehand are kept. Raises :class:`CallError`."""

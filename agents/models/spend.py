@@ -8,7 +8,7 @@ begun. What was given from a cache, or shared with another call, is not counted,
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -81,17 +81,40 @@ class Purse:
         return CallError("budget", f"stopped: {self.whose} budget of {self.budget or 0:g} is used up; {way}")
 
 
+class Asker(Protocol):
+    """Whoever a call is made for."""
+
+    @property
+    def priority(self) -> Priority:
+        """How urgent it is now: what was asked beforehand becomes a person's own when a person asks just that."""
+
+
 class Meter:
     """Counts one attempt of one call. Its costs stand in the budgets from the moment they arise."""
 
-    __slots__ = ("_call", "_cost", "_known", "_price", "_purses", "_rate", "_settled", "_spend", "_token", "characters", "notice")
+    __slots__ = (
+        "_asker",
+        "_call",
+        "_cost",
+        "_known",
+        "_price",
+        "_purses",
+        "_rate",
+        "_settled",
+        "_spend",
+        "_token",
+        "characters",
+        "notice",
+    )
 
-    def __init__(self, spend: Spend, call: ModelCall, price: Price | None, purses: tuple[Purse, ...], notice: str) -> None:
+    def __init__(  # each is a fact of its own
+        self, spend: Spend, call: ModelCall, asker: Asker, price: Price | None, purses: tuple[Purse, ...], notice: str
+    ) -> None:
         self.characters = 0
         """Of the answer so far."""
         self.notice = notice
         """One line for a person, once for each endpoint whose calls cannot be counted; else empty."""
-        self._spend, self._call, self._price = spend, call, price
+        self._spend, self._call, self._asker, self._price = spend, call, asker, price
         self._settled = False
         self._purses: tuple[Purse, ...] = ()
         self._cost = self._token = self._rate = 0.0
@@ -115,7 +138,7 @@ class Meter:
         return self._settled
 
     def _begin(self, purses: tuple[Purse, ...], cost: float) -> None:
-        share = _SPECULATIVE_SHARE if self._call.priority is Priority.SPECULATIVE else 1.0
+        share = _SPECULATIVE_SHARE if self._asker.priority is Priority.SPECULATIVE else 1.0
         for purse in purses:
             if purse.budget is not None and (purse.spent >= purse.budget * share or purse.spent + cost > purse.budget):
                 raise purse.refusal()
@@ -159,7 +182,8 @@ class Meter:
         for purse in self._purses:
             purse.spent += cost - self._cost
         self._cost = cost
-        self._spend.settled(self._call, cost, exact=exact)
+        ahead = self._asker.priority is Priority.SPECULATIVE
+        self._spend.settled(self._call.model.endpoint, cost, exact=exact, ahead=ahead)
 
 
 class Spend:
@@ -193,9 +217,10 @@ class Spend:
             purse = self._runs[run] = Purse(budget, "this run's", self._refused)
         return purse
 
-    def start(self, call: ModelCall, price: Price | None, purse: Purse | None = None) -> Meter:
+    def start(self, call: ModelCall, price: Price | None, purse: Purse | None = None, asker: Asker | None = None) -> Meter:
         """Return the meter of an attempt that begins now, to a model that costs ``price``; ``None``: that is not known.
 
+        ``asker`` says how urgent it is, where that may change.
         Raises :class:`CallError` ``budget`` when the session's budget, or the ``purse`` of the run, would not bear its input.
         """
         notice = ""
@@ -204,7 +229,7 @@ class Spend:
             notice = self._tell(call.model.endpoint, purse)
         else:
             self._calls += 1
-        return Meter(self, call, price, (self._session,) if purse is None else (self._session, purse), notice)
+        return Meter(self, call, asker or call, price, (self._session,) if purse is None else (self._session, purse), notice)
 
     def _tell(self, endpoint: str, purse: Purse | None) -> str:
         if (self.budget is None and purse is None) or endpoint in self._unpriced:
@@ -244,13 +269,13 @@ class Spend:
         if len(self._learnt) > _LANES:
             self._learnt.popitem(last=False)
 
-    def settled(self, call: ModelCall, cost: float, *, exact: bool) -> None:
+    def settled(self, endpoint: str, cost: float, *, exact: bool, ahead: bool) -> None:
         """Take note of what an attempt cost in the end."""
         if exact:
             self._exact += cost
-        if call.priority is Priority.SPECULATIVE:
+        if ahead:
             self._ahead += cost
-        self._endpoints[call.model.endpoint] = self._endpoints.get(call.model.endpoint, 0.0) + cost
+        self._endpoints[endpoint] = self._endpoints.get(endpoint, 0.0) + cost
 
 
 def cost_of(price: Price, usage: Usage) -> float:

@@ -170,7 +170,10 @@ async def test_a_question_in_flight_is_followed_and_not_asked_twice(tmp_path: Pa
         here.look_ahead()
         await here.until(lambda: here.requests(SLOW[0]) == 1)
         ended = await here.ask(SLOW[0])
-        assert (ended.joined, ended.outcome) == (True, "done")
+        # It is the person's own call from then on, with all it used.
+        assert (ended.joined, ended.outcome) == (False, "done")
+        assert ended.usage is not None
+        assert not ended.usage.estimated
         assert len(here.text.split()) > 20
         assert (here.requests(SLOW[0]), here.server.counts.dropped) == (1, 0)
         assert here.ahead.figures().hits == 1

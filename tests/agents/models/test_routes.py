@@ -2,14 +2,20 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
 
+from agents.errors import CallError
 from agents.events import Log, Retried, StepStarted
+from agents.models.directory import Directory
+from agents.models.discovery import targets
+from agents.models.flights import Flight
 from agents.models.hedging import ENOUGH, FirstTokens, Hedges
-from agents.requests import Priority
-from agents.settings import Endpoint, Price, Route, Timeouts
+from agents.models.turns import Turn
+from agents.requests import Message, ModelCall, ModelRef, Priority
+from agents.settings import Endpoint, Price, Route, Settings, Timeouts
 from storage.cache import ResponseCache
 from storage.store import Store
 from tests.agents.models.lab import Lab
@@ -233,6 +239,46 @@ async def test_room_that_a_call_was_moved_for_is_free_again_when_it_got_a_place_
         assert road["pair"].room(gates[idle])
         asked.run.cancel()
         await asked.over()
+
+
+@pytest.fixture
+def directory() -> Directory:
+    endpoints = {name: Endpoint(base_url="http://127.0.0.1:9/v1", concurrency=1) for name in ("one", "two")}
+    return Directory(targets(Settings(endpoints=endpoints), {}), BOTH, monotonic, Turn())
+
+
+def _flight(model: ModelRef, priority: Priority = Priority.INTERACTIVE) -> Flight:
+    return Flight(ModelCall(model=model, messages=(Message("user", "Hello"),), priority=priority), None, lambda _: None)
+
+
+async def test_who_has_nowhere_else_to_go_keeps_nobody_from_going(directory: Directory) -> None:
+    one, two = directory.gates["one"], directory.gates["two"]
+    two.health.failed(two.health.begin(), CallError("not_found", "two: no such model"), "alpha")
+    alpha, beta, gamma = (ModelRef("pair", name) for name in ("alpha", "beta", "gamma"))
+    flights = [_flight(ref) for ref in (alpha, beta, gamma)]
+    courses = [directory.course(ref) for ref in (alpha, beta, gamma)]
+    async with one.door.place(Priority.INTERACTIVE):
+        with (
+            courses[0].waiting(flights[0], courses[0].members[0]),
+            courses[1].waiting(flights[1], courses[1].members[0], (courses[1].members[1],)),
+            courses[2].waiting(flights[2], courses[2].members[0]),
+        ):
+            two.left()
+            # The model of the first is not there, and there the second has failed.
+            assert [flight.promised for flight in flights] == [None, None, two]
+    directory.rest()
+
+
+async def test_where_no_member_is_well_a_persons_call_keeps_its_place_in_line_and_others_are_told(directory: Directory) -> None:
+    for gate in (directory.gates["one"], directory.gates["two"]):
+        gate.health.shut(60.0, CallError("server", "it is down", retryable=True))
+    ref = ModelRef("pair", "m")
+    course, road = directory.course(ref), directory.roads["pair"]
+    with course.waiting(_flight(ref), course.members[0]), course.waiting(_flight(ref, Priority.BATCH), course.members[0]):
+        for _ in range(3):
+            road.look()
+        assert (road.figures().waiting, road.figures().moved) == (1, 1)
+    directory.rest()
 
 
 # ---- hedging ----

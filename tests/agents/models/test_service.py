@@ -126,6 +126,21 @@ async def test_equal_calls_in_flight_share_one_stream_and_each_sees_all_of_it(tm
     assert all(len(asked.of(StepStarted)) == 1 for asked in calls)
 
 
+async def test_what_a_call_used_is_told_once_by_the_one_that_follows_it_longest(tmp_path: Path) -> None:
+    async with PacedServer() as server, Lab(tmp_path, {"lab": _endpoint(server, price=Price(output=1.0))}) as lab:
+        first, second, third = (lab.submit("lab/paced-60-200") for _ in range(3))
+        await lab.until(lambda: sum(step.pieces for asked in (first, second, third) for step in asked.run.steps.values()) >= 6)
+        first.run.cancel()
+        ends = [(await asked.over()).ended for asked in (first, second, third)]
+        assert server.counts.requests == 1
+    assert [(end.outcome, end.joined, bool(end.cost)) for end in ends] == [
+        ("cancelled", True, False),
+        ("done", False, True),
+        ("done", True, False),
+    ]
+    assert [end.usage.output for end in ends if end.usage is not None and not end.joined] == [60]
+
+
 async def test_a_cancelled_joiner_hurts_no_other_and_the_last_one_stops_the_call(tmp_path: Path) -> None:
     async with PacedServer() as server, Lab(tmp_path, {"lab": _endpoint(server)}) as lab:
         first, second, third = (lab.submit("lab/paced-1000-100") for _ in range(3))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from agents.engine import Engine
 from agents.errors import CallError
 from agents.events import Usage
+from agents.models.flights import Flight
 from agents.models.names import parse_model
 from agents.models.spend import Spend
 from agents.requests import Attachment, Chat, Lane, Message, ModelCall, Priority
@@ -51,6 +52,18 @@ def test_an_estimated_count_of_the_server_is_not_taken_for_its_own() -> None:
     meter.settle(Usage(output=500, estimated=True))
     assert spend.figures().spent == pytest.approx(204e-6)
     assert spend.figures().estimated == pytest.approx(204e-6)
+
+
+def test_what_was_asked_beforehand_is_a_persons_own_once_a_person_asks_it() -> None:
+    spend = Spend(budget=1000e-6)
+    spend.start(call(), PRICE).settle(Usage(input=600, output=0))
+    flight = Flight(call(priority=Priority.SPECULATIVE), PRICE, lambda _: None)
+    with pytest.raises(CallError, match="used up"):
+        spend.start(flight.call, PRICE, asker=flight)
+    flight.urge(Priority.INTERACTIVE)
+    spend.start(flight.call, PRICE, asker=flight).settle(Usage(input=100, output=0))
+    assert spend.figures().ahead == 0
+    assert spend.figures().spent == pytest.approx(700e-6)
 
 
 def test_what_is_free_needs_no_budget_and_what_costs_needs_one() -> None:
