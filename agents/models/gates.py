@@ -61,6 +61,13 @@ class Gate:
         return door.in_flight < door.cap and not door.depth and not door.shut_for(Priority.INTERACTIVE)
 
     @property
+    def only_guessed(self) -> bool:
+        """Whether nobody named it and nothing has shown so far that there is anything."""
+        health, door = self.health, self.door
+        asked = health.answered or health.state != "closed" or door.in_flight or door.depth
+        return self.target.probed and self.client is None and not asked
+
+    @property
     def load(self) -> float:
         """Calls in flight and waiting, as a share of the cap."""
         return (self.door.in_flight + self.door.depth) / max(self.door.cap, 1)

@@ -108,7 +108,7 @@ def prefetch(figures: PrefetchFigures, width: int) -> list[Line]:
     if not (figures.searched or figures.opened):
         return []
     searched = f"{count(figures.searched)} searches, {count(figures.used)} used, {count(figures.wasted)} wasted"
-    return section("While typing", [(searched, ""), (f"made ready {count(figures.opened)} times", "")], width)
+    return section("As you type", [(searched, ""), (f"made ready {count(figures.opened)} times", "")], width)
 
 
 def batches(figures: Mapping[str, BatchFigures], width: int) -> list[Line]:

@@ -109,6 +109,7 @@ class QueueView(View):
                 self.history.of(name),
             )
             for name, door in figures.doors.items()
+            if not gates[name].only_guessed
         ]
         return Look(
             doors,
