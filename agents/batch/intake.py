@@ -165,6 +165,10 @@ class Intake:
                     yield rest
                 return
             if first:
+                data, rest = rest + data, b""
+                if len(data) < len(codecs.BOM_UTF8) and codecs.BOM_UTF8.startswith(data):
+                    rest = data  # a pipe may give the mark in pieces
+                    continue
                 first, data = False, data.removeprefix(codecs.BOM_UTF8)
             *lines, last = data.split(b"\n")
             for line in lines:

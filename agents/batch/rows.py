@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
@@ -42,6 +43,7 @@ class _Line(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Line).decode
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
 
 class Row(NamedTuple):
@@ -80,7 +82,12 @@ def read_row(number: int, line: bytes, system: str | None) -> Row:
     try:
         asked = _decode(line)
     except (msgspec.MsgspecError, RecursionError) as error:
-        reason = "is nested too deeply" if isinstance(error, RecursionError) else f"cannot be used: {error}"
+        if isinstance(error, RecursionError):
+            reason = "is nested too deeply"
+        elif not isinstance(error, msgspec.ValidationError) and (half := _half_character(line)):
+            reason = f"holds half a character, {half}; write both halves, or the character itself"
+        else:
+            reason = f"cannot be used: {error}"
         raise InputError(f"line {number} {reason}") from None
     except UnicodeDecodeError:
         raise InputError(f"line {number} is not UTF-8 text") from None
@@ -101,6 +108,19 @@ def read_row(number: int, line: bytes, system: str | None) -> Row:
     sampling = asked.params or _Sampling()
     params = Params(temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens, seed=sampling.seed)
     return Row(number if asked.id is None else asked.id, messages, params)
+
+
+def _half_character(line: bytes) -> str:
+    """Return the first surrogate that stands without its other half, as it is written; empty when there is none."""
+    first: re.Match[bytes] | None = None
+    for escape in _ESCAPE.finditer(line):
+        code = int(escape[1] or b"0", 16)
+        if first is not None and not (0xDC00 <= code < 0xE000 and escape.start() == first.end()):
+            return first[0].decode()
+        if first is None and 0xDC00 <= code < 0xE000:
+            return escape[0].decode()
+        first = escape if 0xD800 <= code < 0xDC00 else None
+    return "" if first is None else first[0].decode()
 
 
 def with_params(ref: ModelRef, params: Params) -> ModelRef:

@@ -196,9 +196,10 @@ class Listing:
             more = None
             if preset.facts_path is not None:
                 more = group.create_task(_page(client, root_of(target.base_url) + preset.facts_path, headers))
-        models = facts_of(_body(listed.result()), target)
-        if models is None:
-            raise client.failures.make("protocol", "its /models is not a list of models: does base_url end in /v1?")
+        try:
+            models = await asyncio.to_thread(facts_of, _body(listed.result()), target)
+        except ValueError as fault:
+            raise client.failures.make("protocol", str(fault)) from None
         if more is not None and isinstance(tags := more.result(), bytes):
             models = with_tags(models, tags)
         record = Record(endpoint=target.name, base_url=target.base_url, asked=self._wall(), models=models)

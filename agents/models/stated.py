@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +22,8 @@ _MOST_MODELS = 5000
 _MOST_BYTES = 4 << 20
 """A list beyond this would hold up the loop while it is read; the longest known has a fifth of it."""
 _LARGEST = 1 << 50
+_NO_NUMBER = re.compile(rb'("[^"\\]*+(?:\\.[^"\\]*+)*+"?+)|-?(?:NaN|Infinity)', re.DOTALL)
+"""What some write where they know no number, which is no JSON. Texts are found, too, so that nothing is found in them."""
 
 
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -66,20 +69,35 @@ class _Tags(msgspec.Struct):
     models: list[_Tag]
 
 
-def facts_of(body: bytes, target: Target) -> tuple[ModelFacts, ...] | None:
-    """Return the models of a list in its order; ``None`` when it is no list of models. No name holds the key."""
+def facts_of(body: bytes, target: Target) -> tuple[ModelFacts, ...]:
+    """Return the models of a list in its order; no name holds the key.
+
+    Raises :class:`ValueError`, in one line without the endpoint's name, when it is no list of models or too long. A long list takes
+    a while: call it in a thread.
+    """
     if len(body) > _MOST_BYTES:
-        return None
+        most, say = _MOST_BYTES >> 20, f"endpoints.{target.name}.models"
+        raise ValueError(f"its list of models is too long to be read (over {most} MiB): name those you use in {say}")
     try:
-        listed = msgspec.json.decode(body, type=_List).data
+        listed = _decoded(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+        raise ValueError("its /models is not a list of models: does base_url end in /v1?") from None
     key = target.key
     return tuple(
         _facts(model, target.preset.stated_prices)
         for model in listed[:_MOST_MODELS]
         if 0 < len(model.id) <= _LONGEST_NAME and (not key or key not in model.id)
     )
+
+
+def _decoded(body: bytes) -> list[_Listed]:
+    try:
+        return msgspec.json.decode(body, type=_List).data
+    except msgspec.DecodeError:
+        if b"NaN" not in body and b"Infinity" not in body:
+            raise
+        plain = _NO_NUMBER.sub(lambda found: found[1] or b"null", body)
+        return msgspec.json.decode(plain, type=_List).data
 
 
 def _facts(model: _Listed, unit: StatedPrices) -> ModelFacts:

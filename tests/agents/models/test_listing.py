@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -303,8 +304,26 @@ def test_one_odd_entry_spoils_no_list_and_odd_numbers_are_left_out() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"null", b'{"data": {}}', b'{"data": [1]}', b'{"models": []}', b"\xff", b"[" * 99_999]
 )
-def test_what_is_no_list_of_models_is_none(body: bytes) -> None:
-    assert facts_of(body, target()) is None
+def test_what_is_no_list_of_models_says_so(body: bytes) -> None:
+    with pytest.raises(ValueError, match="its /models is not a list of models: does base_url end in /v1"):
+        facts_of(body, target())
+
+
+def test_a_list_that_is_too_long_says_so_and_what_to_do() -> None:
+    entries = [{"id": f"vendor/model-{number}", "description": "word " * 30} for number in range(30_000)]
+    with pytest.raises(ValueError, match=r"too long to be read \(over 4 MiB\): name those you use in endpoints.a.models"):
+        facts_of(msgspec.json.encode({"data": entries}), target())
+
+
+def test_a_number_that_is_none_costs_its_model_the_price_and_no_other_anything() -> None:
+    odd = b"""{"data": [{"id": "NaN \\" -Infinity", "pricing": {"prompt": NaN, "completion": 0}, "context_length": -Infinity},
+        {"id": "b", "context_length": 8192, "meta": [NaN,Infinity]}]}"""
+    assert facts_of(odd, target()) == (ModelFacts(name='NaN " -Infinity'), ModelFacts(name="b", context=8192))
+
+
+def test_text_that_never_ends_is_looked_at_once() -> None:
+    with pytest.raises(ValueError, match="not a list"):
+        facts_of(b'{"data": NaN, "' + rb"\"" * 1_000_000, target())
 
 
 def test_prices_per_million_count_only_with_their_unit() -> None:
@@ -337,8 +356,10 @@ def test_servers_of_ones_own_tell_context_and_size() -> None:
 def test_whatever_a_server_sends_is_read_or_refused(value: object) -> None:
     body = msgspec.json.encode(value)
     for kind in ("openrouter", "nanogpt", "ollama"):
-        found = facts_of(body, target(kind))
-        assert found is None or all(0 < len(model.name) <= 200 for model in found)
+        found: tuple[ModelFacts, ...] = ()
+        with suppress(ValueError):
+            found = facts_of(body, target(kind))
+        assert all(0 < len(model.name) <= 200 for model in found)
     assert with_tags((), body) == ()
 
 
