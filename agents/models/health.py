@@ -34,6 +34,8 @@ _MISSING: Final = 64
 State = Literal["closed", "open", "half-open"]
 FAULTS: Final[frozenset[CallKind]] = frozenset({"unreachable", "timeout", "server", "protocol", "cut"})
 """Kinds of errors that say that the endpoint is ill, where another attempt could pass."""
+_NO_ANSWER: Final[frozenset[CallKind]] = frozenset({"unreachable", "protocol"})
+"""Kinds that say so, too, where no attempt will pass: a certificate that is not trusted, a web page in place of an answer."""
 VERDICTS: Final[frozenset[CallKind]] = frozenset({"auth", "quota"})
 """Kinds that say that it will not answer before a person does something."""
 
@@ -116,7 +118,7 @@ class Health:
         when = "it is being tried now" if self._probes else f"it is tried again in {wait:.0f} s"
         why = "it did not answer" if error is None else str(error).removeprefix(f"{self._name}: ")
         kind: CallKind = "unreachable" if error is None or error.kind == "cut" else error.kind
-        retryable = error is None or error.kind in FAULTS
+        retryable = error is None or (error.kind in FAULTS and error.retryable)
         return CallError(kind, f"{self._name}: not asked, {when}: {why}", retryable=retryable, retry_after=wait or None)
 
     def begin(self) -> bool:
@@ -151,7 +153,7 @@ class Health:
         if error.kind in VERDICTS:
             self._failed += 1
             self._open_for(max(VERDICT, self._delay), error, probe)
-        elif error.kind in FAULTS and error.retryable:
+        elif error.kind in _NO_ANSWER or (error.kind in FAULTS and error.retryable):
             self._failed += 1
             self._row += 1
             if probe:
@@ -160,7 +162,7 @@ class Health:
                 self._note(bad=True)
                 if self._row >= IN_A_ROW or (len(self._window) == WINDOW and self._bad > WINDOW * SHARE):
                     self._open_for(FIRST_PROBE, error, probe)
-        elif error.kind == "rate_limit":
+        elif error.kind in {"rate_limit", "timeout", "cut"}:  # refused, or it had all its time: neither well nor ill
             self.left(probe)
         else:  # the endpoint found fault with the request: it is well
             self.passed(probe)

@@ -131,6 +131,25 @@ def test_a_model_that_is_not_there_is_left_out_alone(health: Health, clock: Cloc
     assert health.lets("m")
 
 
+@pytest.mark.parametrize("kind", ["unreachable", "protocol"])
+def test_what_is_no_answer_at_all_counts_though_no_further_attempt_would_help(kind: str, health: Health, clock: Clock) -> None:
+    error = CallError(kind, "lab: the certificate is not trusted")  # type: ignore[arg-type]
+    _fail(health, IN_A_ROW, error)
+    assert (health.state, health.figures().answered, health.figures().failed) == ("open", 0, IN_A_ROW)
+    assert not health.refusal("m").retryable
+    clock.now += FIRST_PROBE
+    _fail(health, 1, error)
+    assert health.state == "open"
+
+
+@pytest.mark.parametrize("kind", ["timeout", "cut"])
+def test_a_call_that_had_all_its_time_says_nothing_of_a_circuit_that_is_open(kind: str, health: Health, clock: Clock) -> None:
+    _fail(health, IN_A_ROW)
+    clock.now += FIRST_PROBE
+    _fail(health, 1, CallError(kind, "lab: not finished after 600 s"))  # type: ignore[arg-type]
+    assert (health.state, health.lets("m"), health.figures().answered) == ("half-open", True, 0)
+
+
 def test_a_server_that_asks_to_wait_is_not_asked_before(health: Health, clock: Clock) -> None:
     health.shut(300.0, CallError("rate_limit", "lab: too many requests", retryable=True, retry_after=300.0))
     clock.now += 299.0
