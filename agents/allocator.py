@@ -15,7 +15,8 @@ from agents.events import Saved
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agents.stream import Subscription
+    from agents.events import AnyEvent
+    from agents.stream import EventStream
 
 # malloc.h of glibc
 _M_TRIM_THRESHOLD = -1
@@ -35,19 +36,23 @@ def configure() -> None:
             libc.mallopt(option, value)
 
 
-async def return_memory(reader: Subscription, idle: Callable[[], bool]) -> None:
+async def return_memory(stream: EventStream, idle: Callable[[], bool]) -> None:
     """Give freed memory back after runs were saved, once nothing runs; ends with the stream.
 
     Only then, because the allocator is locked for some 10 ms meanwhile, whichever thread asks for it.
     """
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "malloc_trim"):
-        reader.close()
         return
-    due = False
-    while await reader.wait():
-        due = due or any(isinstance(event, Saved) and event.step is None for event in reader.drain())
-        if due and idle():
-            due = False
-            await asyncio.to_thread(libc.malloc_trim, 0)
-        await reader.pause(_PAUSE)
+    with stream.subscribe(text=False, only=_is_saved_run) as reader:
+        due = False
+        while await reader.wait():
+            due = bool(reader.drain()) or due
+            if due and idle():
+                due = False
+                await asyncio.to_thread(libc.malloc_trim, 0)
+            await reader.pause(_PAUSE)
+
+
+def _is_saved_run(event: AnyEvent) -> bool:
+    return isinstance(event, Saved) and event.step is None

@@ -241,7 +241,7 @@ class Metrics:
             counts.errors[event.error_kind or event.outcome] = 1
         if event.cached or event.speculated:
             counts.hits = int(event.cached)  # what was made beforehand was paid for, and nobody can say when
-            self._flow = deque(entry for entry in self._flow if entry[1] != event.step)
+            self._forget_step(event.step, step.offset + step.chars)
         else:
             self._measure(event)
             if event.joined:
@@ -272,6 +272,16 @@ class Metrics:
                 taken = min(chars, added)
                 self._flow[index] = (at, id, lane, chars - taken, size * (chars - taken) // chars)
                 added -= taken
+
+    def _forget_step(self, id: str, chars: int) -> None:  # noqa: A002
+        """Take back all of a step's text, which came lately if it came from the cache: its entries are among the newest."""
+        index = len(self._flow) - 1
+        while chars > 0 and index >= 0:
+            entry = self._flow[index]
+            if entry[1] == id:
+                chars -= entry[3]
+                del self._flow[index]
+            index -= 1
 
     def _measure(self, event: StepEnded) -> None:
         timings = event.timings

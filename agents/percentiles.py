@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections import deque
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _STEP = math.log(1.02)
 _SMALLEST = 1e-6
@@ -60,11 +64,10 @@ class RecentSamples:
     def read(self, now: float) -> Percentiles:
         """Return the percentiles of the window that ends at ``now``."""
         self._forget_before(now - self._span)
-        count = len(self._sorted)
-        if not count:
+        if not self._sorted:
             return Percentiles()
-        p50, p90, p95, p99 = (self._sorted[_rank(share, count) - 1] for share in (50, 90, 95, 99))
-        return Percentiles(p50=p50, p90=p90, p95=p95, p99=p99, count=count)
+        p50, p90, p95, p99 = (nearest(self._sorted, share) for share in (50, 90, 95, 99))
+        return Percentiles(p50=p50, p90=p90, p95=p95, p99=p99, count=len(self._sorted))
 
 
 class AllSamples:
@@ -96,6 +99,11 @@ class AllSamples:
             found.append(math.exp(bucket * _STEP))
         p50, p90, p95, p99 = found
         return Percentiles(p50=p50, p90=p90, p95=p95, p99=p99, count=self._count)
+
+
+def nearest(ranked: Sequence[float], share: int) -> float:
+    """Return the percentile ``share`` of samples in rising order, of which there is one at least."""
+    return ranked[_rank(share, len(ranked)) - 1]
 
 
 def _rank(share: int, count: int) -> int:

@@ -36,6 +36,7 @@ from agents.events import (
     Usage,
     Won,
 )
+from agents.percentiles import nearest
 from agents.text import TextBuffer
 from storage.errors import StoreError
 
@@ -296,7 +297,7 @@ class Step:
             first=self._first,
             ended=self.run.clock(),
             itl_mean=self._gap_sum / self._gap_count if self._gap_count else None,
-            itl_p95=gaps[-(-95 * len(gaps) // 100) - 1] if gaps else None,
+            itl_p95=nearest(gaps, 95) if gaps else None,
         )
 
 

@@ -8,7 +8,6 @@ often right, so hits are counted strictly, what misses cost is counted too, and 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from typing import TYPE_CHECKING, Final, Self
 
@@ -17,14 +16,13 @@ import msgspec
 from agents.addresses import is_loopback
 from agents.compare.asking import ask_in_shape
 from agents.likely import MOST, Followers, chosen, guesses, guessing, normal
-from agents.models.discovery import targets
 from agents.offers import WINDOW, Ledger, Likely, Offer, Question, tokens_of_call
 from agents.requests import Chat, Message, ModelRef
 from agents.runs import Run
 from agents.stream import EventStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from agents.conversations import Conversations
@@ -49,11 +47,9 @@ class Speculation:
         prompts: SentPrompts,
         settings: Settings,
         *,
-        environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._models, self._conversations, self._prompts = models, conversations, prompts
-        self._targets = targets(settings, os.environ if environ is None else environ)
         self._routes = settings.routes
         self._clock = clock
         self._paid = settings.defaults.speculate == "always"
@@ -104,13 +100,13 @@ class Speculation:
         if route is not None:
             parts = [place.partition("/") for place in (*route.members, *route.fallbacks)]
             return all(self._free(ModelRef(endpoint, name or model.model)) for endpoint, _, name in parts)
-        target, quote = self._targets.get(model.endpoint), self._models.listing.price(model)
-        if target is None:
+        gate, quote = self._models.directory.gates.get(model.endpoint), self._models.listing.price(model)
+        if gate is None:
             return False
         if quote is not None:
             return not quote.price.input and not quote.price.output
         # Whoever wants a key over the network also sends bills, whether or not the price is known.
-        return target.key_name is None or is_loopback(target.base_url)
+        return gate.target.key_name is None or is_loopback(gate.target.base_url)
 
     # What happens in a conversation
 
@@ -234,8 +230,8 @@ class Speculation:
 
     def _small(self, model: ModelRef) -> bool:
         """Whether the model shares this machine's processor with all else, so that one question at a time is enough."""
-        target = self._targets.get(model.endpoint)
-        return target is not None and target.endpoint.kind == "embedded"
+        gate = self._models.directory.gates.get(model.endpoint)
+        return gate is not None and gate.target.endpoint.kind == "embedded"
 
     def _add(self, offer: Offer, texts: Sequence[str], origin: Origin, run: Run, places: asyncio.Semaphore) -> None:
         said = [message.content for message in offer.said if message.role == "user"]

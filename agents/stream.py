@@ -43,9 +43,10 @@ class Subscription:
     Use it as a context manager; leaving it ends the subscription. Iteration ends when the stream closes and all is read.
     """
 
-    def __init__(self, stream: EventStream, run: str | None, *, text: bool) -> None:
+    def __init__(self, stream: EventStream, run: str | None, only: Callable[[AnyEvent], bool] | None, *, text: bool) -> None:
         self._stream = stream
         self._run = run
+        self._only = only
         self._text = text
         self._waiting: deque[AnyEvent | _Range] = deque()
         self._open: dict[str, _Range] = {}
@@ -74,7 +75,7 @@ class Subscription:
 
     def put(self, event: AnyEvent) -> None:
         """Queue ``event``. Text after it is not merged with text of the same step before it."""
-        if self._run is not None and event.run != self._run:
+        if (self._run is not None and event.run != self._run) or (self._only is not None and not self._only(event)):
             return
         if isinstance(event, StepEvent):
             self._open.pop(event.step, None)
@@ -139,9 +140,14 @@ class EventStream:
         self._readers: list[Subscription] = []
         self._closed = False
 
-    def subscribe(self, run: str | None = None, *, text: bool = True) -> Subscription:
-        """Return a reader of everything from now on, or of one run's events only; without ``text`` it gets all but that."""
-        reader = Subscription(self, run, text=text)
+    def subscribe(
+        self, run: str | None = None, *, text: bool = True, only: Callable[[AnyEvent], bool] | None = None
+    ) -> Subscription:
+        """Return a reader of everything from now on, or of one run's events only; without ``text`` it gets all but that.
+
+        ``only`` is asked of every event that is not text, at once; what it refuses is not kept for the reader.
+        """
+        reader = Subscription(self, run, only, text=text)
         if self._closed:
             reader.finish()
         else:

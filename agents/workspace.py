@@ -84,7 +84,7 @@ class Workspace:
         self._group = await asyncio.TaskGroup().__aenter__()
         await self.engine.__aenter__()
         self._group.create_task(self.metrics.run(self.engine.subscribe()), name="metrics")
-        self._group.create_task(return_memory(self.engine.subscribe(text=False), lambda: not self.engine.runs), name="memory")
+        self._group.create_task(return_memory(self.engine.stream, lambda: not self.engine.runs), name="memory")
         self._background = [
             self._group.create_task(self.lag.run(), name="loop lag"),
             self._group.create_task(self.gpu.run(), name="gpu"),

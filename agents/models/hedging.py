@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from agents.percentiles import nearest
+
 ENOUGH: Final = 20
 """Samples below which no P95 is believed."""
 _KEPT: Final = 200
@@ -48,8 +50,7 @@ class FirstTokens:
         kept = self._models.get(model)
         if kept is None or len(kept[1]) < ENOUGH:
             return None
-        ranked = kept[1]
-        return ranked[-(-95 * len(ranked) // 100) - 1]
+        return nearest(kept[1], 95)
 
 
 class HedgeFigures(msgspec.Struct, frozen=True, kw_only=True):

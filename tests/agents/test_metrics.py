@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -262,6 +263,24 @@ async def test_the_estimate_goes_by_bytes_of_text_before_a_server_has_counted(se
             live = session.read()
         step.finish()
     assert live.tokens_per_second == pytest.approx(30, rel=0.1)
+
+
+async def test_text_from_the_cache_is_taken_out_of_the_rate_and_other_text_stays(session: Session) -> None:
+    streams = [session.run().step("model", "m", lane="lab/m") for _ in range(3)]
+    kept = session.run().step("model", "m", lane="lab/m")
+    with contextlib.ExitStack() as held:
+        for step in streams:
+            held.enter_context(step)
+            step.start()
+            step.write("word" * 10)
+        session.now += 1.0
+        with kept:
+            kept.start()
+            for step in (kept, streams[0], kept):
+                step.write("word" * 5)
+                session.read()
+            kept.finish(cached=True)
+        assert session.read().tokens_per_second == pytest.approx(35.0)
 
 
 async def test_a_step_that_never_ended_is_forgotten_with_its_run() -> None:

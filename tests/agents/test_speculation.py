@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from agents.events import StepEnded
+from agents.models.gates import Gate
 from agents.models.names import parse_model
+from agents.models.turns import Turn
 from agents.offers import WINDOW
 from agents.requests import Chat, Lane, Message, ModelRef
 from agents.settings import Defaults, Endpoint, Locations, Price, Route, Settings
@@ -233,7 +236,8 @@ async def test_a_route_is_free_only_where_its_fallbacks_are_free_too(
 ) -> None:
     async with room(tmp_path) as here:
         here.ahead._routes = {"pool": Route(members=("lab",), fallbacks=fallbacks)}
-        here.ahead._targets = {**here.ahead._targets, "paid": _paid(here.ahead._targets["lab"])}
+        gates = here.workspace.models.directory.gates
+        gates["paid"] = Gate(_paid(gates["lab"].target), monotonic, Turn())
         assert here.ahead.allows(ModelRef("pool", "paced-1-0")) is free
 
 

@@ -231,3 +231,13 @@ async def test_a_reader_without_text_gets_everything_else() -> None:
     stream.emit(Log, run="r", step="s", message="after")
     assert [event.message for event in reader.drain() if isinstance(event, Log)] == ["before", "after"]
     assert len(reader) == 0
+
+
+async def test_what_a_reader_does_not_want_is_not_kept_for_it() -> None:
+    stream = EventStream(iter(range(100)).__next__)
+    reader = stream.subscribe(text=False, only=lambda event: isinstance(event, Log) and event.level == "warning")
+    for level in ("info", "warning", "info"):
+        stream.emit(Log, run="r", step="s", message="said", level=level)
+        stream.write("r", "s", TextBuffer(), "text")
+    assert len(reader) == 1
+    assert [event.level for event in reader.drain() if isinstance(event, Log)] == ["warning"]
