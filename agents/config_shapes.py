@@ -115,7 +115,8 @@ def _fault(value: Any, kind: Any, shape: type, key: str) -> str | None:
     try:
         value = msgspec.convert(value, kind)
     except msgspec.ValidationError:
-        got = "" if get_origin(kind) is Literal and isinstance(value, str) else f", not {_kind_of(value)}"
+        words = any(get_origin(part) is Literal for part in _parts(kind))
+        got = "" if words and isinstance(value, str) else f", not {_kind_of(value)}"
         return f"must be {_expected(kind)}{got}"
     least = _LEAST.get((shape, key))
     if least is not None and isinstance(value, int | float) and not value >= least:  # also true for nan
@@ -179,12 +180,16 @@ def dotted(path: Sequence[str]) -> str:
 def _expected(kind: Any) -> str:
     kind, *others = _parts(kind)
     if others:
-        return f"{_expected(kind)} or {' or '.join(map(_expected, others)).removeprefix('one of ')}"
+        return f"{_expected(kind)} or {' or '.join(map(_alternative, others))}"
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
     if get_origin(kind) is tuple:
         return "a list of texts"
     return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}.get(kind, str(kind))
+
+
+def _alternative(kind: Any) -> str:
+    return " or ".join(map(repr, get_args(kind))) if get_origin(kind) is Literal else _expected(kind)
 
 
 def _kind_of(value: Any) -> str:

@@ -198,7 +198,7 @@ def test_an_endpoint_that_is_called_like_a_kind_is_of_it_and_needs_no_more(place
     ("text", "expected"),
     [
         ("[endpoints.mine]\nkind = 'openai'", "endpoints.mine has no base_url; add one like"),
-        ("[endpoints.lab]\nconcurrency = 'fast'", "endpoints.lab.concurrency must be a whole number or adaptive"),
+        ("[endpoints.lab]\nconcurrency = 'fast'", "endpoints.lab.concurrency must be a whole number or 'adaptive'"),
         ("[defaults]\nsimilar = 1.5", "defaults.similar must be at most 1"),
         ("[routes.r]\nmembers = ['ollama']\nhedge_budget = 2", "routes.r.hedge_budget must be at most 1"),
         ("[routes.r]\nmembers = []", "routes.r.members is empty; name endpoints, like members = "),
