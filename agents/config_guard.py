@@ -6,7 +6,7 @@ where the person did not say. What it changes is seen by comparing the settings 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from agents.addresses import is_loopback
 from agents.errors import ConfigError
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agents.config import Layer
-    from agents.settings import Defaults, Locations, Route, Settings
+    from agents.settings import Defaults, Locations, OnCut, Route, Settings
+
+_FURTHER: Final[tuple[OnCut, ...]] = ("keep", "resume", "restart")
+"""What follows a cut answer, that which asks least first."""
+_FIRST_CAP: Final = 8
+"""Calls at once that an adaptive endpoint begins with."""
 
 
 def guard(project: Layer, settings: Settings, trusted: Settings, locations: Locations) -> None:
@@ -50,9 +55,7 @@ def guard(project: Layer, settings: Settings, trusted: Settings, locations: Loca
             refuse(f"{here}.base_url", "move an endpoint that your own configuration gives a key")
         if away:
             refuse(f"{here}.base_url", "send what you write to another machine")
-    for name in project.table.get("routes", {}):
-        if name in trusted.routes and settings.routes[name] != trusted.routes[name]:
-            refuse(f"routes.{name}", "lead calls elsewhere than your own configuration does")
+    _guard_routes(project, settings, trusted, refuse)
     _guard_money(settings.defaults, trusted.defaults, refuse)
     embeddings = settings.library.embeddings
     if embeddings not in {"static", trusted.library.embeddings}:
@@ -62,11 +65,37 @@ def guard(project: Layer, settings: Settings, trusted: Settings, locations: Loca
             refuse("library.embeddings", "send your documents to another machine or a paid service")
 
 
+def _guard_routes(project: Layer, settings: Settings, trusted: Settings, refuse: Callable[[str, str], NoReturn]) -> None:
+    for name, asked in project.table.get("routes", {}).items():
+        route, own = settings.routes[name], trusted.routes.get(name)
+        if own is not None and not own.members:
+            own = None  # a variable says something of the project's route
+        if own is not None and route != own:
+            refuse(f"routes.{name}", "lead calls elsewhere than your own configuration does")
+        leads_to = {member.partition("/")[0] for member in route.members}
+        if own is None and route.hedge and asked.get("hedge") and leads_to & {*trusted.endpoints, *PRESETS}:
+            refuse(f"routes.{name}.hedge", "ask your own endpoints twice for one answer")
+
+
 def _guard_limits(here: str, asked: Endpoint, own: Endpoint, refuse: Callable[[str, str], NoReturn]) -> None:
     for key in ("requests_per_minute", "tokens_per_minute"):
         most, wanted = getattr(own, key), getattr(asked, key)
         if most is not None and wanted > most:
             refuse(f"{here}.{key}", "raise what you said may be asked in a minute")
+    if not _gentler(asked, own):
+        refuse(f"{here}.concurrency", "have more calls at once at your own endpoint")
+    if asked.max_retries > own.max_retries:
+        refuse(f"{here}.max_retries", "have your own endpoint asked again more often")
+    if _FURTHER.index(asked.on_cut) > _FURTHER.index(own.on_cut):
+        refuse(f"{here}.on_cut", "have your own endpoint asked again for what was cut")
+
+
+def _gentler(asked: Endpoint, own: Endpoint) -> bool:
+    """Tell whether no more calls are made at once than the person's own configuration lets through."""
+    if asked.concurrency == "adaptive" or own.concurrency == "adaptive":
+        # What is to be found out may be little: instead of it, a project may name what the doors begin with.
+        return asked.concurrency == own.concurrency or (asked.concurrency != "adaptive" and asked.concurrency <= _FIRST_CAP)
+    return asked.concurrency <= own.concurrency
 
 
 def _guard_money(asked: Defaults, own: Defaults, refuse: Callable[[str, str], NoReturn]) -> None:

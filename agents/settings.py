@@ -66,7 +66,7 @@ class Endpoint(_Table, frozen=True, kw_only=True):
 class Route(_Table, frozen=True, kw_only=True):
     """Several endpoints behind one name: ``name/model`` goes to whichever member is well and least busy."""
 
-    members: tuple[str, ...]
+    members: tuple[str, ...] = ()
     """Endpoints, each as ``endpoint`` or, where it calls the model otherwise, ``endpoint/model``."""
     fallbacks: tuple[str, ...] = ()
     """Models, as ``endpoint/model``, tried in this order when no member can answer."""

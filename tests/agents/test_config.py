@@ -63,7 +63,7 @@ def test_flags_win_over_environment_over_project_over_the_persons_file(places: P
 
 def test_tables_are_merged_key_by_key(places: Places) -> None:
     places.own.write_text(
-        '[endpoints.lab]\nbase_url = "http://127.0.0.1:1/v1"\nconcurrency = 2\ntimeout = { connect = 1, total = 9 }\n'
+        '[endpoints.lab]\nbase_url = "http://127.0.0.1:1/v1"\nconcurrency = 4\ntimeout = { connect = 1, total = 9 }\n'
     )
     places.project.write_text("[endpoints.lab]\nconcurrency = 3\ntimeout = { total = 8 }\n")
     lab = places.load(STRETTO_ENDPOINTS__LAB__TIMEOUT__IDLE="7", STRETTO_ENDPOINTS__LAB__PRICE__INPUT="0.5").endpoints["lab"]
@@ -257,6 +257,9 @@ def test_a_project_may_add_a_route_and_not_lead_the_persons_own_elsewhere(places
 _HOSTED = '[endpoints.hosted]\nbase_url = "https://api.example.org/v1"\napi_key_env = "HOSTED_KEY"\n'
 
 
+_PAID = "[endpoints.paid]\nbase_url = 'https://models.example/v1'\n"
+
+
 def test_a_project_may_not_send_a_key_to_another_machine(places: Places) -> None:
     places.project.write_text('[endpoints.evil]\nbase_url = "https://evil.example/v1"\napi_key_env = "OPENAI_API_KEY"\n')
     message = places.fault()
@@ -320,6 +323,22 @@ def test_a_project_may_use_a_key_on_this_machine_and_tune_the_persons_endpoints(
             "[endpoints.paid]\ntokens_per_minute = 1000000\n",
             "endpoints.paid.tokens_per_minute",
         ),
+        *(
+            (f"{_PAID}{own}\n", f"[endpoints.paid]\n{project}\n", f"endpoints.paid.{project.split()[0]}")
+            for own, project in [
+                ("", "concurrency = 9"),
+                ("", "concurrency = 'adaptive'"),
+                ("concurrency = 2", "concurrency = 3"),
+                ("concurrency = 'adaptive'", "concurrency = 100"),
+                ("", "max_retries = 3"),
+                ("max_retries = 0", "max_retries = 2"),
+                ("", "on_cut = 'resume'"),
+                ("on_cut = 'resume'", "on_cut = 'restart'"),
+            ]
+        ),
+        (_PAID, "[routes.new]\nmembers = ['paid']\nhedge = true\nhedge_budget = 1.0\n", "routes.new.hedge"),
+        ("", "[routes.new]\nmembers = ['ollama', 'openai/m']\nhedge = true\n", "routes.new.hedge"),
+        (f"{_PAID}[routes.mine]\nmembers = ['paid']\nhedge = true\n", "[routes.mine]\nhedge_budget = 1.0\n", "routes.mine"),
     ],
 )
 def test_a_project_may_not_spend_a_persons_money(places: Places, own: str, project: str, key: str) -> None:
@@ -333,6 +352,30 @@ def test_a_project_may_spend_less(places: Places) -> None:
     places.project.write_text("[defaults]\nbudget = 0.5\nspeculate = 'free'\n")
     settings = places.load()
     assert (settings.defaults.budget, settings.defaults.speculate) == (0.5, "free")
+
+
+def test_a_project_may_have_less_asked_and_its_own_endpoints_asked_as_it_likes(places: Places) -> None:
+    places.own.write_text(f"{_PAID}concurrency = 'adaptive'\non_cut = 'restart'\n")
+    places.project.write_text(
+        "[endpoints.paid]\nconcurrency = 4\nmax_retries = 0\non_cut = 'keep'\n"
+        "[endpoints.one]\nbase_url = 'http://127.0.0.1:1/v1'\nconcurrency = 100\nmax_retries = 9\non_cut = 'restart'\n"
+        "[endpoints.two]\nbase_url = 'http://127.0.0.1:2/v1'\nconcurrency = 'adaptive'\n"
+        "[routes.new]\nmembers = ['one', 'two']\nhedge = true\n"
+    )
+    settings = places.load()
+    assert (settings.endpoints["paid"].concurrency, settings.endpoints["one"].concurrency) == (4, 100)
+    assert settings.routes["new"].hedge
+
+
+def test_a_variable_is_the_persons_word_also_on_a_route_of_the_projects(places: Places) -> None:
+    places.project.write_text("[routes.new]\nmembers = ['ollama', 'vllm']\n")
+    assert places.load(STRETTO_ROUTES__NEW__HEDGE="true").routes["new"].hedge
+    assert "environment: routes.other.members is empty; name endpoints" in places.fault(STRETTO_ROUTES__OTHER__HEDGE="true")
+
+
+def test_a_route_without_members_says_so(places: Places) -> None:
+    places.own.write_text("[routes.mine]\nhedge = true\n")
+    assert f"{places.own}: routes.mine.members is empty; name endpoints" in places.fault()
 
 
 def test_a_project_may_not_name_another_machine_even_without_a_key(places: Places) -> None:
