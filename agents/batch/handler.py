@@ -38,7 +38,8 @@ _FAILURES = 50
 _LABEL = 200
 """Characters of a row's id that name its step; the output has all of it."""
 _LOOK = 0.1
-"""Seconds between two looks, once nothing is to be begun, at whether a row waits to be asked again."""
+"""Seconds between two looks at whether the doors take more or fewer calls and, once nothing is to be begun, at whether a row waits
+to be asked again."""
 _MOST = 256
 """Calls in flight at once where neither a person nor a fixed cap says how many; the doors hold back what is too much."""
 
@@ -94,8 +95,10 @@ class _Work:
         self._lines: int | None = None
         self._planned: tuple[int | None, int, int] | None = None
         self._bad = 0
-        self._workers = 1
-        """Rows that are asked at once, at most."""
+        self._workers = self._wanted = 0
+        """Tasks that ask one row after the other, and how many there are to be: rows in flight at once, at most."""
+        self._over = False
+        """Whether there is no further row to ask."""
         self._hopeless = 0
         """Rows in a row that failed in a way that the next one will fail in, too."""
         self._given_up = ""
@@ -118,30 +121,43 @@ class _Work:
                 group.create_task(self._watch_files(), name="batch files"),
             ]
             async with asyncio.TaskGroup() as workers:
-                self._workers = self._window()
-                for number in range(self._workers):
-                    workers.create_task(self._work(), name=f"batch worker {number}")
+                self._man(workers)
+                watchers.append(group.create_task(self._watch_doors(workers), name="batch doors"))
             for watcher in watchers:
                 watcher.cancel()
         self._plan()
+
+    def _man(self, workers: asyncio.TaskGroup) -> None:
+        """Have as many workers as calls may be in flight; those that are too many leave when their row has ended."""
+        self._wanted = self._window()
+        while self._workers < self._wanted:
+            workers.create_task(self._work(), name=f"batch worker {self._workers}")
+            self._workers += 1
 
     def _window(self) -> int:
         """Return how many calls may be in flight at once: as many as the doors take, so that none of the batch waits before one."""
         if self._request.jobs is not None:
             return self._request.jobs
-        doors = self._models.figures().doors
-        behind = [doors[name] for name in endpoints_of(self._request.models, self._models.settings) if name in doors]
+        gates = self._models.directory.gates
+        behind = [gates[name].door for name in endpoints_of(self._request.models, self._models.settings) if name in gates]
         if not behind or any(door.adaptive for door in behind):
             return _MOST
         return sum(door.cap for door in behind)
 
     async def _work(self) -> None:
-        while (unit := await self._intake.next()) is not None:
-            self._plan()
-            if unit.model is None:
-                self._refuse(unit)
-            else:
-                await self._answer(unit, unit.model)
+        try:
+            while self._workers <= self._wanted:
+                unit = await self._intake.next()
+                if unit is None:
+                    self._over = True
+                    return
+                self._plan()
+                if unit.model is None:
+                    self._refuse(unit)
+                else:
+                    await self._answer(unit, unit.model)
+        finally:
+            self._workers -= 1
 
     async def _answer(self, unit: Unit, model: int) -> None:
         ref = with_params(self._request.models[model], unit.params)
@@ -178,7 +194,7 @@ class _Work:
             self._hopeless = 0
         elif end.error_kind in _HOPELESS:
             self._hopeless += 1
-            if self._hopeless >= max(_FAILURES, 2 * self._workers):
+            if self._hopeless >= max(_FAILURES, 2 * self._wanted):
                 again = "the rest was not asked: go on with --resume --retry-errors"
                 self._give_up(f"{self._hopeless} rows failed one after the other ({end.error}); {again}")
 
@@ -220,6 +236,12 @@ class _Work:
             for step in [step for step in self._run.steps.values() if step.kind == "model" and step.waiting]:
                 step.stop()
             await asyncio.sleep(_LOOK)
+
+    async def _watch_doors(self, workers: asyncio.TaskGroup) -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
+            if self._workers and not self._over:  # without any, the group of workers is being left
+                self._man(workers)
 
     async def _watch_files(self) -> None:
         await self._broken.wait()

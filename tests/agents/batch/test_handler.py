@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,11 +17,13 @@ from storage.history import RunHistory
 from storage.store import Store
 from tests.servers.faults import FaultServer
 from tests.servers.paced import PacedServer, words
+from tests.servers.scripted import ScriptedServer, status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from agents.models.service import Models
     from agents.runs import Run
 
 Row = dict[str, Any]
@@ -297,14 +300,13 @@ async def test_calls_that_were_in_flight_together_do_not_end_it_by_failing_toget
     assert len(desk.results()) == 70
 
 
-async def test_an_endpoint_that_asks_for_a_longer_wait_than_is_waited_does_not_fail_every_row(
-    tmp_path: Path, faults: FaultServer
-) -> None:
-    desk = Desk(tmp_path, bad=Endpoint(base_url=faults.base_url))
-    desk.given(*prompts(500))
-    ended = await desk.batch("bad/retry-after-300", jobs=4)
+async def test_an_endpoint_that_asks_for_a_longer_wait_than_is_waited_does_not_fail_every_row(tmp_path: Path) -> None:
+    async with ScriptedServer(status(429, "retry-after: 700\r\n")) as server:
+        desk = Desk(tmp_path, bad=Endpoint(base_url=server.base_url))
+        desk.given(*prompts(500))
+        ended = await desk.batch("bad/any", jobs=4)
     assert ended.outcome == "failed"
-    assert "it asks to wait 300 s" in (ended.error or "")
+    assert "it asks to wait 700 s" in (ended.error or "")
     assert len(desk.results()) <= 54
 
 
@@ -355,3 +357,37 @@ async def test_an_engine_without_steps_below_it_forgets_nothing() -> None:
         ended = await run.wait()
     assert ended.busy == pytest.approx(sum(seen))
     assert len(run.steps) == 1
+
+
+async def test_a_cap_that_is_changed_while_a_batch_runs_changes_how_many_rows_are_in_flight(
+    tmp_path: Path, paced: PacedServer
+) -> None:
+    desk = Desk(tmp_path, lab=Endpoint(base_url=paced.base_url, concurrency=2))
+    desk.given(*prompts(40))
+    seen: list[int] = []
+
+    def asks(run: Run, cap: int) -> bool:
+        return paced.counts.in_flight == cap == sum(step.kind == "model" for step in run.steps.values())
+
+    async def change(run: Run, models: Models) -> None:
+        for cap in (2, 12, 3):
+            models.set_cap("lab", cap)
+            # It is used when it is high, and nobody waits at the door when it is low.
+            await paced.until(partial(asks, run, cap))
+            seen.append(cap)
+        models.set_cap("lab", 100)
+
+    async with Workspace(desk.settings, desk.locations) as workspace:
+        await workspace.open()
+        request = Batch(
+            source=str(tmp_path / "in.jsonl"),
+            out=str(tmp_path / "out.jsonl"),
+            models=(parse_model("lab/paced-20-20"),),
+            names=("lab/paced-20-20",),
+            use_cache=False,
+        )
+        run = workspace.engine.submit(request)
+        async with asyncio.timeout(20):
+            await change(run, workspace.models)
+            assert (await run.wait()).outcome == "done"
+    assert (seen, len(desk.results())) == ([2, 12, 3], 40)
