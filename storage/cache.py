@@ -23,6 +23,8 @@ OVERHEAD: Final = 256
 """Bytes an answer takes besides its body; the schema's triggers count the same."""
 QUESTIONS: Final = 20_000
 """How many questions are kept to be found in other words; the newest."""
+_SLACK: Final = 60.0
+"""Seconds that clocks may differ. What was stored later than that from now was so under another clock, and may be of any age."""
 
 _PUT = (
     "INSERT INTO responses (key, stored, expires, used, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
@@ -66,10 +68,11 @@ class ResponseCache:
         return self._store.path
 
     async def get(self, key: str, now: float) -> bytes | None:
-        """Return the body kept under ``key``, unless its time is over."""
+        """Return the body kept under ``key``, unless its time is over or its age cannot be known."""
 
         def work(raw: sqlite3.Connection) -> bytes | None:
-            row = raw.execute("SELECT body FROM responses WHERE key = ? AND expires > ?", (key, now)).fetchone()
+            found = "SELECT body FROM responses WHERE key = ? AND expires > ? AND stored <= ?"
+            row = raw.execute(found, (key, now, now + _SLACK)).fetchone()
             return None if row is None else bytes(row[0])
 
         return await self._store.read(work)
@@ -169,13 +172,16 @@ def trim(raw: sqlite3.Connection, now: float, limit: int | None) -> tuple[CacheT
     held = totals(raw)
     if limit is None or held.bytes <= limit:
         return held, len(over)
-    excess, doomed = held.bytes - limit, []
-    for number, size in raw.execute("SELECT number, length(body) FROM responses ORDER BY used, number LIMIT ?", (SLICE,)):
-        if excess <= 0:
-            break
-        doomed.append((number,))
-        excess -= size + OVERHEAD
-    _remove(raw, doomed)
+    excess, doomed = held.bytes - limit, dict[int, None]()
+    # First what was used under a clock that ran ahead: by its own word it would stay until that time comes.
+    for which, given in (("WHERE used > ? ORDER BY used DESC", (now + _SLACK,)), ("ORDER BY used, number", ())):
+        for number, size in raw.execute(f"SELECT number, length(body) FROM responses {which} LIMIT ?", (*given, SLICE)):  # noqa: S608  # both stand above
+            if excess <= 0:
+                break
+            if number not in doomed:
+                doomed[number] = None
+                excess -= size + OVERHEAD
+    _remove(raw, [(number,) for number in doomed])
     return totals(raw), len(over) + len(doomed)
 
 

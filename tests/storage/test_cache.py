@@ -47,6 +47,32 @@ async def test_what_is_over_is_removed_slice_by_slice_and_nothing_else(tmp_path:
         assert await ResponseCache(store).get("lasting", 3.0) == b"x"
 
 
+async def test_a_clock_that_jumps_makes_calls_slower_and_no_answer_older_than_its_time(tmp_path: Path) -> None:
+    year, day, now = 365 * 86400.0, 86400.0, 1e9
+    async with Store(tmp_path / "stretto.db") as store:
+        cache = ResponseCache(store)
+        await cache.put("early", b"x", now=now, ttl=day)
+        assert await cache.get("early", now + year) is None
+        await cache.put("ahead", b"x" * 1000, now=now + year, ttl=day)  # and what is over by that clock goes
+        for later in (0.0, day, 30 * day):
+            assert await cache.get("ahead", now + later) is None  # nobody knows how old it is
+        held, _ = await cache.put("ahead", b"new", now=now, ttl=day)
+        assert (await cache.get("ahead", now), held.entries) == (b"new", 1)
+        assert await cache.get("ahead", now - 59.0) == b"new"  # clocks differ
+
+
+async def test_where_there_is_no_room_what_was_kept_by_a_clock_ahead_goes_first(tmp_path: Path) -> None:
+    async with Store(tmp_path / "stretto.db") as store:
+        cache = ResponseCache(store)
+        limit = 3 * (1 + OVERHEAD)
+        for number in range(3):
+            await cache.put(f"ahead {number}", b"x", now=1e9 + number, ttl=10.0, limit=limit)
+        for number in range(3):
+            held, removed = await cache.put(f"now {number}", b"x", now=100.0 + number, ttl=10.0, limit=limit)
+            assert (held.entries, removed) == (3, 1)
+        assert [await cache.get(f"now {number}", 103.0) for number in range(3)] == [b"x"] * 3
+
+
 def put(raw: sqlite3.Connection, key: str, body: bytes, *, now: float, ttl: float = 1e9) -> None:
     columns = "INSERT INTO responses (key, stored, expires, used, body) VALUES (?, ?, ?, ?, ?)"
     raw.execute(

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from itertools import pairwise
 from pathlib import Path
+from time import monotonic
 from typing import get_args
 
 import pytest
@@ -17,7 +19,9 @@ from agents.settings import Endpoint, OnCut
 from storage.cache import ResponseCache
 from storage.store import Store
 from tests.agents.models.lab import Lab
-from tests.servers.paced import PacedServer, words
+from tests.servers.faults import CHUNKED, DONE, END, STOP, said
+from tests.servers.http import Connection, Request
+from tests.servers.paced import PacedServer, chunk, words
 from tests.servers.scripted import ScriptedServer, after, cut, silence, status, whole
 
 
@@ -290,6 +294,23 @@ async def test_caps_and_limits_change_while_calls_run(tmp_path: Path) -> None:
         lab.models.set_cap("lab", "adaptive")
         door = lab.models.figures().doors["lab"]
         assert (door.adaptive, door.requests.configured, door.tokens.configured) == (True, 4, None)
+
+
+async def test_a_server_that_never_has_anything_left_is_asked_once_for_each_of_its_resets(tmp_path: Path) -> None:
+    sent: list[float] = []
+
+    def play(connection: Connection, request: Request) -> None:
+        sent.append(monotonic())
+        connection.transport.write(CHUNKED.removesuffix(b"\r\n") + b"x-ratelimit-remaining-requests: 0\r\n")
+        connection.transport.write(b"x-ratelimit-reset-requests: 100ms\r\n\r\n")
+        connection.transport.write(chunk(said("yes")) + chunk(STOP) + chunk(DONE) + END)
+        connection.done()
+
+    async with ScriptedServer(play) as server, Lab(tmp_path, {"lab": _endpoint(server, concurrency=1)}) as lab:
+        calls = [lab.submit("lab/m", f"Row {number}", priority=Priority.BATCH) for number in range(5)]
+        ends = [(await asked.over()).ended for asked in calls]
+    assert [(ended.outcome, ended.attempts) for ended in ends] == [("done", 1)] * 5
+    assert all(later - before > 0.09 for before, later in pairwise(sent))
 
 
 async def test_texts_that_go_with_a_call_are_among_the_tokens_it_is_let_in_with(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from tests.tui.commands.test_run import first_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.servers.paced import PacedServer
     from tests.tui.commands.process import Home
 
@@ -38,9 +40,12 @@ def test_a_data_folder_that_cannot_be_is_one_line(home: Home) -> None:
     assert str(home.data) in home.fault("runs", "list")
 
 
-def test_a_database_that_is_none_is_one_line_and_stays_as_it_is(home: Home) -> None:
+def test_a_database_that_is_none_is_one_line_and_stays_as_it_is(home: Home, tmp_path: Path) -> None:
     home.data.mkdir(mode=0o700)
-    database = home.data / "stretto.db"
+    database, rows, out = home.data / "stretto.db", tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
     database.write_bytes(b"not a database" * 100)
-    assert "is not a stretto database" in home.fault("runs", "list")
+    rows.write_text('{"prompt": "x"}\n')
+    for words in (("runs", "list"), ("run", "hi", "-m", "lab/m"), ("batch", str(rows), "-o", str(out), "-m", "lab/m"), ("cache",)):
+        assert "is not a stretto database" in home.fault(*words)
     assert database.read_bytes() == b"not a database" * 100
+    assert not out.exists()
