@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -20,9 +20,11 @@ from storage.cache import ResponseCache
 from storage.store import Store
 from tests.agents.models.lab import Lab
 from tests.servers.faults import CHUNKED, DONE, END, STOP, said
-from tests.servers.http import Connection, Request
 from tests.servers.paced import PacedServer, chunk, words
 from tests.servers.scripted import ScriptedServer, after, cut, silence, status, whole
+
+if TYPE_CHECKING:
+    from tests.servers.http import Connection, Request
 
 
 @pytest.fixture(autouse=True)
