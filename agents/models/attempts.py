@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _BASE: Final = 1.0
 _CAP: Final = 60.0
-_LONGEST_WAIT: Final = 600.0
+LONGEST_WAIT: Final = 600.0
 """Seconds a call of a batch, for which nobody sits and waits, spends in all on waiting for an endpoint that is busy or ill."""
 
 RETRYABLE: Final[Mapping[CallKind, str]] = {
@@ -152,7 +152,7 @@ class Attempts:
             raise error
         if error.retry_after is not None and error.retry_after > self._patience:
             raise error
-        patient = flight.priority is Priority.BATCH and error.kind == "rate_limit" and self._waited < _LONGEST_WAIT
+        patient = flight.priority is Priority.BATCH and error.kind == "rate_limit" and self._waited < LONGEST_WAIT
         if self._round > endpoint.max_retries and not patient:
             raise error
         if error.kind != "rate_limit" and not seat.gate.health.retries.spend():
@@ -167,7 +167,7 @@ class Attempts:
     @property
     def _patience(self) -> float:
         """Seconds a server may ask this call to wait."""
-        return PATIENCE if self._flight.priority is not Priority.BATCH else _LONGEST_WAIT - self._waited
+        return PATIENCE if self._flight.priority is not Priority.BATCH else LONGEST_WAIT - self._waited
 
     # Where the next attempt is made
 
@@ -198,7 +198,7 @@ class Attempts:
         under_way = self._made > 0 and self._round <= seat.gate.target.endpoint.max_retries
         batch = self._flight.priority is Priority.BATCH
         passes = refusal.retryable or (batch and refusal.kind == "rate_limit")  # it was shut for as long as the server asked
-        if not passes or not (batch or under_way) or self._waited >= _LONGEST_WAIT or (refusal.retry_after or 0.0) > self._patience:
+        if not passes or not (batch or under_way) or self._waited >= LONGEST_WAIT or (refusal.retry_after or 0.0) > self._patience:
             raise refusal
         began = seat.gate.clock()
         await health.change(max(health.due(seat.model) - began, 0.0) or 1.0)

@@ -45,6 +45,8 @@ _ENDING_GRACE = 2.0
 """Seconds the usage may take after the finish reason."""
 _CLOSING_GRACE = 0.1
 """Seconds a server may take after ``[DONE]`` to end the response, so that its connection can be used again."""
+_OPENAI = "openai.com"
+"""The domain of those whom an account's parts are named to; others are none of their business, whatever they are called here."""
 _ERROR_BODY_SECONDS = 5.0
 _SHORT_CALL_SECONDS = 30.0
 
@@ -61,8 +63,21 @@ class _Vector(msgspec.Struct):
     embedding: list[float]
 
 
+class _Tokens(msgspec.Struct):
+    prompt_tokens: int = 0
+
+
 class _VectorList(msgspec.Struct):
     data: list[_Vector]
+    usage: _Tokens | None = None
+
+
+class Embedded(msgspec.Struct, frozen=True):
+    """Vectors, one for each text, in order."""
+
+    vectors: list[list[float]]
+    tokens: int | None = None
+    """What the server counted; ``None`` where it told nothing."""
 
 
 class _GuardedClient(httpx2.AsyncClient):
@@ -125,7 +140,7 @@ class EndpointClient:
         address = _checked(target)
         self.failures = Failures(target.name, address, target.key, target.key_name)
         key = self._checked_key()
-        drop = () if target.name == "openai" else ("openai-organization", "openai-project")
+        drop = () if _is_openai(target) else ("openai-organization", "openai-project")
         secure = httpx2.create_ssl_context() if target.base_url.startswith("https:") else _no_certificates()
         self._lean = None if proxied(target.base_url) else _lean(target, secure)
         connections = httpx2.Limits(max_connections=_MOST_OPEN, max_keepalive_connections=_MOST_OPEN, keepalive_expiry=_KEEP)
@@ -140,7 +155,7 @@ class EndpointClient:
         )
         self._key = key
         self._openai: AsyncOpenAI | None = None
-        self._headers = _headers(target.name, key)
+        self._headers = _headers(target, key)
         self._chat = httpx2.URL(f"{target.base_url.rstrip('/')}/chat/completions")
         self._limits = {"timeout": self._http.timeout.as_dict()}
         self._without_stream_options: set[str] = set()
@@ -315,32 +330,37 @@ class EndpointClient:
             raise self.failures.of_status(response.status_code, "", "", response.headers)
         return response.content
 
-    async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
-        """Return one vector for each text, in order."""
-
+    async def embed(self, model: str, texts: Sequence[str], *, heard: Callable[[Mapping[str, str]], None] = _unheard) -> Embedded:
+        """Return one vector for each text, in order; ``heard`` as for :meth:`answer`."""
         sdk = await self._sdk()
         request = sdk.embeddings.with_streaming_response.create(model=model, input=list(texts), encoding_format="float")
-        body = await self._short(request, max(_SHORT_CALL_SECONDS, self.target.endpoint.timeout.first_token))
+        body = await self._short(request, max(_SHORT_CALL_SECONDS, self.target.endpoint.timeout.first_token), heard)
         try:
-            items = sorted(msgspec.json.decode(body, type=_VectorList).data, key=lambda item: item.index)
+            made = msgspec.json.decode(body, type=_VectorList)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise self.failures.make("protocol", "its /embeddings does not answer with vectors") from None
+        items = sorted(made.data, key=lambda item: item.index)
         if [item.index for item in items] != list(range(len(texts))):
             raise self.failures.make("protocol", f"its /embeddings gave {len(items)} vectors for {len(texts)} texts")
-        return [item.embedding for item in items]
+        tokens = made.usage.prompt_tokens if made.usage is not None else 0
+        return Embedded([item.embedding for item in items], tokens if tokens > 0 else None)
 
     async def _sdk(self) -> AsyncOpenAI:
         if self._openai is None:
             self._openai = await asyncio.to_thread(_sdk, self._key, self.target.base_url, self._http)
         return self._openai
 
-    async def _short(self, request: Any, seconds: float) -> bytes:
+    async def _short(self, request: Any, seconds: float, heard: Callable[[Mapping[str, str]], None]) -> bytes:
         try:
             async with asyncio.timeout(seconds), request as response:
+                heard(response.headers)
                 return await _bounded(response.http_response)
         except TimeoutError:
             raise self.failures.make("timeout", f"no answer within {seconds:g} s", retryable=True) from None
         except Exception as error:  # noqa: BLE001  # as in answer()
+            refusal = getattr(error, "response", None)
+            if isinstance(refusal, httpx2.Response):
+                heard(refusal.headers)
             raise self.failures.of(error) from None
 
 
@@ -350,11 +370,15 @@ def _sdk(key: str | None, base_url: str, http: httpx2.AsyncClient) -> AsyncOpenA
     return AsyncOpenAI(api_key=key or "none", base_url=base_url, max_retries=0, http_client=http, timeout=http.timeout)
 
 
-def _headers(endpoint: str, key: str | None) -> httpx2.Headers:
+def _is_openai(target: Target) -> bool:
+    return f".{urlsplit(target.base_url).hostname}".endswith(f".{_OPENAI}")
+
+
+def _headers(target: Target, key: str | None) -> httpx2.Headers:
     headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "stretto"}
     if key is not None:
         headers["Authorization"] = f"Bearer {key}"
-    if endpoint == "openai":
+    if _is_openai(target):
         # Whose account is charged, where one key has several: by the variables that the SDK reads, too.
         for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
             if value := os.environ.get(variable, "").strip():

@@ -22,6 +22,7 @@ from agents.models.figures import EndpointLoad, EngineFigures
 from agents.models.flights import Flight
 from agents.models.listing import EndpointModels, Listing
 from agents.models.names import parse_model
+from agents.models.routes import Seat
 from agents.models.similar import SimilarAnswers
 from agents.models.spend import Spend
 from agents.models.turns import Turn
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from agents.models.client import EndpointClient
-    from agents.models.routes import Course, Seat
+    from agents.models.routes import Course
     from agents.runs import Step
     from agents.settings import Locations, Price, Settings
     from storage.attachments import AttachedFiles
@@ -88,7 +89,7 @@ class Models:
     async def __aenter__(self) -> Self:
         self._group = await asyncio.TaskGroup().__aenter__()
         self._embedded = EmbeddedModel(self._group, self._locations.data)
-        self.embeddings = Embeddings(self._group, self._chance)
+        self.embeddings = Embeddings(self._group, self.spend, self._chance)
         gates = self.directory.gates
         known = {name: gate.target for name, gate in gates.items()}
         self.listing = Listing(known, self._settings.routes, self._locations.data, self._listing_client, self._group)
@@ -239,7 +240,7 @@ class Models:
         gate = self.directory.gate(ref.endpoint)
         if gate.target.endpoint.kind == "embedded":
             raise CallError("bad_request", "the embedded model makes no embeddings: use the static ones or another endpoint")
-        place = Place(gate.door, lambda: gate.ready(_ignore), gate.target.endpoint.max_retries)
+        place = Place(gate, lambda: self._price(Seat(gate, ref.model)))
         return await self.embeddings.embed(ref, texts, priority, place)
 
     async def warm(self, ref: ModelRef, progress: Callable[[str], None]) -> None:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from agents.errors import CallError, StrettoError
 from agents.models.batching import BOUND, Batcher, Load
+from agents.models.health import IN_A_ROW
 from agents.models.names import parse_model
 from agents.requests import Priority
-from agents.settings import Endpoint
+from agents.settings import Defaults, Endpoint, Price
 from tests.agents.models.lab import Lab
 from tests.agents.virtual import in_no_time
 from tests.servers.http import Connection, LoopbackServer, Request
@@ -371,3 +372,67 @@ async def test_who_waits_at_the_door_is_held_by_a_refusal_of_embeddings(tmp_path
         waiting.run.cancel()
         await waiting.over()
         assert server.counts.requests == 1
+
+
+class Metered:
+    """Answers with vectors and tells what is left of a limit on requests; ill for the first ``failures`` requests."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.seen = 0
+
+    def __call__(self, connection: Connection, request: Request) -> None:
+        self.seen += 1
+        limits = b"x-ratelimit-limit-requests: 70\r\nx-ratelimit-remaining-requests: 60\r\nx-ratelimit-reset-requests: 60s\r\n"
+        status, body = (b"500 Oops", b"{}") if self.seen <= self.failures else (b"200 OK", _embeddings(request.json()))
+        connection.transport.write(b"HTTP/1.1 %b\r\n%bcontent-length: %d\r\n\r\n%b" % (status, limits, len(body), body))
+        connection.done()
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+async def test_embeddings_teach_the_door_and_cost_what_the_server_counts(tmp_path: Path, failures: int) -> None:
+    async with LoopbackServer(Metered(failures)) as server:
+        endpoint = _endpoint(server, price=Price(input=1.0), max_retries=0, tokens_per_minute=1000)
+        async with Lab(tmp_path, {"lab": endpoint}) as lab:
+            if failures:
+                assert (await _error(lab, "x" * 80)).kind == "server"
+            else:
+                await lab.models.embed(parse_model("lab/any"), ["x" * 80])
+            figures = lab.models.figures()
+    door, spend, health = figures.doors["lab"], figures.spend, figures.health["lab"]
+    assert door.requests.learnt == 70
+    assert (health.failed, health.answered) == (failures, 1 - failures)
+    if failures:
+        assert (spend.spent, spend.endpoints) == (0, {"lab": 0})
+    else:
+        assert door.tokens.used == 21
+        assert spend.endpoints == {"lab": pytest.approx(21e-6)}
+        assert spend.estimated == pytest.approx(0)
+
+
+async def test_the_budget_bounds_embeddings(tmp_path: Path) -> None:
+    behaviour = Metered()
+    async with LoopbackServer(behaviour) as server:
+        endpoint = _endpoint(server, price=Price(input=1.0))
+        async with Lab(tmp_path, {"lab": endpoint}, defaults=Defaults(budget=10e-6)) as lab:
+            assert (await _error(lab, "x" * 80)).kind == "budget"
+            assert lab.models.figures().health["lab"].failed == 0
+    assert behaviour.seen == 0
+
+
+async def test_embeddings_for_an_index_wait_for_an_endpoint_that_is_ill_and_those_of_agents_are_told(tmp_path: Path) -> None:
+    behaviour, ref = Metered(IN_A_ROW), parse_model("lab/any")
+    async with LoopbackServer(behaviour) as server, Lab(tmp_path, {"lab": _endpoint(server, max_retries=0)}) as lab:
+        for number in range(IN_A_ROW):
+            assert (await _error(lab, f"text {number}")).kind == "server"
+        with pytest.raises(CallError, match="not asked, it is tried again in"):
+            await lab.models.embed(ref, ["one"], Priority.AGENT)
+        assert behaviour.seen == IN_A_ROW
+        assert await lab.models.embed(ref, ["two"], Priority.BATCH) == [pytest.approx(vector("two"))]
+        assert lab.models.figures().health["lab"].state == "closed"
+
+
+async def test_retries_of_embeddings_are_taken_from_the_endpoints_budget(tmp_path: Path) -> None:
+    async with LoopbackServer(Metered(1)) as server, Lab(tmp_path, {"lab": _endpoint(server)}) as lab:
+        lab.models.directory.gates["lab"].health.retries.left = 0.0
+        assert (await _error(lab, "one")).kind == "server"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.errors import CallError
+from agents.models import client as client_module
 from agents.models.client import EndpointClient
 from agents.models.discovery import Target
 from agents.models.names import parse_model
@@ -139,9 +140,11 @@ async def test_the_headers_of_every_response_are_heard_those_of_refusals_too() -
 async def test_an_account_of_several_is_named_to_openai_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
+    monkeypatch.setattr(client_module, "_OPENAI", "localhost")
     async with PacedServer() as server:
-        for name in ("openai", "lab"):
-            target = Target(name=name, endpoint=_endpoint(server.base_url), base_url=server.base_url, key="sk-1", key_name="KEY")
+        # What counts is where it is, not what it is called.
+        for name, base_url in (("mine", server.base_url.replace("127.0.0.1", "localhost")), ("openai", server.base_url)):
+            target = Target(name=name, endpoint=_endpoint(base_url), base_url=base_url, key="sk-1", key_name="KEY")
             client = EndpointClient(target, Turn())
             await client.answer(_call("paced-1-0"), lambda piece: None, {})
             await client.close()
