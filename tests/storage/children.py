@@ -69,7 +69,7 @@ async def cache_until_killed(path: Path, prefix: str) -> None:
         async def keep(task: int) -> None:
             for number in range(1_000_000):
                 key, size = f"{prefix}.{task}.{number}", 500 * (number % 40 + 1)
-                await cache.put(key, key.encode().ljust(size, b"."), now=float(number), ttl=1e9, limit=1_000_000)
+                await cache.put(key, key.encode().ljust(size, b"."), now=1e9 + number / 1000, ttl=1e9, limit=1_000_000)
                 os.write(1, f"{key} {size}\n".encode())
 
         async with asyncio.TaskGroup() as group:
