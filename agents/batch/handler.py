@@ -35,6 +35,8 @@ _HOPELESS = frozenset({"auth", "not_found", "quota", "rate_limit", "unreachable"
 asks for more than is ever waited."""
 _FAILURES = 50
 """So many of these one after the other, and at least two for each call in flight, end a batch."""
+_NOBODY = 120.0
+"""Seconds after which one of these is enough where no row was answered at all."""
 _LABEL = 200
 """Characters of a row's id that name its step; the output has all of it."""
 _LOOK = 0.1
@@ -101,6 +103,7 @@ class _Work:
         """Whether there is no further row to ask."""
         self._hopeless = 0
         """Rows in a row that failed in a way that the next one will fail in, too."""
+        self._served = False
         self._given_up = ""
         self._left_out = False
         """Whether a row was taken and not asked, because the run begins nothing new."""
@@ -191,12 +194,14 @@ class _Work:
     def _look_for_hope(self, end: StepEnded) -> None:
         """Stop where the endpoint takes nobody: ten thousand rows that fail are no use to anyone."""
         if end.outcome == "done":
-            self._hopeless = 0
+            self._hopeless, self._served = 0, True
         elif end.error_kind in _HOPELESS:
             self._hopeless += 1
-            if self._hopeless >= max(_FAILURES, 2 * self._wanted):
-                again = "the rest was not asked: go on with --resume --retry-errors"
-                self._give_up(f"{self._hopeless} rows failed one after the other ({end.error}); {again}")
+            # A circuit that is open lets a row through now and then: fifty of them would take hours.
+            never = not self._served and self._run.clock() - self._run.began > _NOBODY
+            if never or self._hopeless >= max(_FAILURES, 2 * self._wanted):
+                told = "no row was answered so far" if never else f"{self._hopeless} rows failed one after the other"
+                self._give_up(f"{told} ({end.error}); the rest was not asked: go on with --resume --retry-errors")
 
     def _give_up(self, why: str) -> None:
         self._given_up = self._given_up or why

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agents.batch import handler
 from agents.engine import Engine
 from agents.events import AnyEvent, Log, Planned, Retried, RunEnded, Saved, StepEnded
 from agents.models.names import parse_model
@@ -290,6 +291,17 @@ async def test_an_endpoint_that_takes_nobody_ends_it_after_some_rows(tmp_path: P
     assert (ended.error or "").endswith("the rest was not asked: go on with --resume --retry-errors")
     assert 50 <= len(desk.results()) <= 54
     assert faults.counts.requests <= 54
+
+
+async def test_where_no_row_was_ever_answered_it_does_not_go_on_for_hours(
+    tmp_path: Path, faults: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "_NOBODY", 0.0)
+    desk = Desk(tmp_path, bad=Endpoint(base_url=faults.base_url, max_retries=0))
+    desk.given(*prompts(500))
+    ended = await desk.batch("bad/status-401", jobs=4)
+    assert (ended.error or "").startswith("no row was answered so far (")
+    assert 1 <= len(desk.results()) <= 8
 
 
 async def test_calls_that_were_in_flight_together_do_not_end_it_by_failing_together(tmp_path: Path, faults: FaultServer) -> None:
