@@ -235,7 +235,7 @@ class Spend:
         if (self.budget is None and purse is None) or endpoint in self._unpriced:
             return ""
         self._unpriced.add(endpoint)
-        return f"{endpoint} has no price in the configuration, so the budget cannot count its calls"
+        return f"the budget cannot count calls to {endpoint}, which has no price: set endpoints.{endpoint}.price"
 
     def figures(self) -> SpendFigures:
         """Return the figures; cheap enough for every frame."""

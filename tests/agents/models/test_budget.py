@@ -116,7 +116,7 @@ async def test_that_calls_cannot_be_counted_is_said_once(tmp_path: Path) -> None
             _, events = await events_of(here, lane("paced-40-0", text))
             assert [end.outcome for end in ends(events)] == ["done"]
             told += [event.message for event in events if isinstance(event, Log) and event.keep]
-        assert told == ["lab has no price in the configuration, so the budget cannot count its calls"]
+        assert told == ["the budget cannot count calls to lab, which has no price: set endpoints.lab.price"]
 
 
 async def test_a_stopped_answer_closes_its_connection_keeps_its_text_and_counts_what_came(tmp_path: Path) -> None:

@@ -96,7 +96,10 @@ async def stage(
             ahead: list[Prefetch] = []
 
             async def on_ask(run: Run) -> None:
-                await ask(run, shelf, models, *(each.take for each in ahead))
+                if ahead:
+                    await ask(run, shelf, models, ahead[0].take)
+                else:
+                    await ask(run, shelf, models)
 
             async def on_research(run: Run) -> None:
                 await research(run, shelf, models)
