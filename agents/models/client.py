@@ -24,6 +24,7 @@ from agents.models.admission import MOST_IN_FLIGHT
 from agents.models.deadlines import Watch
 from agents.models.decode import ChatReader, StreamError
 from agents.models.failures import Failures, RefusedError
+from agents.models.guarded import GuardedClient, bounded
 from agents.models.transport import LeanTransport, proxied, reader_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ _MOST_OPEN = MOST_IN_FLIGHT + 8
 """Connections to one endpoint; how many are used is the door's business, and changes while they are open."""
 _KEEP = 30.0
 """Seconds a connection that nobody uses stays open."""
-MAX_BODY_BYTES = 8 * 1024 * 1024
 _MAX_STREAM_BYTES = 256 * 1024 * 1024
 _ENDING_GRACE = 2.0
 """Seconds the usage may take after the finish reason."""
@@ -47,7 +47,6 @@ _CLOSING_GRACE = 0.1
 """Seconds a server may take after ``[DONE]`` to end the response, so that its connection can be used again."""
 _OPENAI = "openai.com"
 """The domain of those whom an account's parts are named to; others are none of their business, whatever they are called here."""
-_ERROR_BODY_SECONDS = 5.0
 _SHORT_CALL_SECONDS = 30.0
 
 
@@ -80,49 +79,6 @@ class Embedded(msgspec.Struct, frozen=True):
     """What the server counted; ``None`` where it told nothing."""
 
 
-class _GuardedClient(httpx2.AsyncClient):
-    """Sends to one place only, and hands over no body that could be a trap."""
-
-    def __init__(self, *, drop_headers: tuple[str, ...], **options: Any) -> None:
-        super().__init__(follow_redirects=False, **options)
-        self._drop_headers = drop_headers
-
-    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
-        request.headers["accept-encoding"] = "identity"
-        for name in self._drop_headers:
-            request.headers.pop(name, None)
-        options["follow_redirects"] = False
-        response = await super().send(request, stream=True, **options)
-        try:
-            encoding = response.headers.get("content-encoding")
-            if encoding is not None and encoding.strip().lower() not in {"", "identity"}:
-                raise RefusedError(f"sent a compressed answer ({encoding}), which was not asked for")
-            if stream and response.is_success:
-                return response
-            async with asyncio.timeout(_ERROR_BODY_SECONDS):
-                body = await _bounded(response)
-        except BaseException:
-            await response.aclose()
-            raise
-        await response.aclose()
-        kept = [
-            (name, value) for name, value in response.headers.multi_items() if name not in {"content-length", "transfer-encoding"}
-        ]
-        return httpx2.Response(response.status_code, headers=kept, content=body, request=request)
-
-
-async def _bounded(response: httpx2.Response) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    read = reader_of(response)
-    while data := await read():
-        size += len(data)
-        if size > MAX_BODY_BYTES:
-            raise RefusedError("sent an answer too large to be one (over 8 MiB)")
-        parts.append(data)
-    return b"".join(parts)
-
-
 def _unheard(headers: Mapping[str, str]) -> None:
     pass
 
@@ -144,7 +100,7 @@ class EndpointClient:
         secure = httpx2.create_ssl_context() if target.base_url.startswith("https:") else _no_certificates()
         self._lean = None if proxied(target.base_url) else _lean(target, secure)
         connections = httpx2.Limits(max_connections=_MOST_OPEN, max_keepalive_connections=_MOST_OPEN, keepalive_expiry=_KEEP)
-        self._http = _GuardedClient(
+        self._http = GuardedClient(
             drop_headers=drop if key else (*drop, "authorization"),
             # A call to this machine must never leave it, whatever proxy the environment names.
             trust_env=self._lean is None and not is_loopback(target.base_url),
@@ -354,7 +310,7 @@ class EndpointClient:
         try:
             async with asyncio.timeout(seconds), request as response:
                 heard(response.headers)
-                return await _bounded(response.http_response)
+                return await bounded(response.http_response)
         except TimeoutError:
             raise self.failures.make("timeout", f"no answer within {seconds:g} s", retryable=True) from None
         except Exception as error:  # noqa: BLE001  # as in answer()

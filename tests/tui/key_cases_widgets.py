@@ -163,7 +163,7 @@ async def up_the_board(desk: Desk) -> Effect:
 
 @case("load.page_up", "load.page_down")
 async def paging_the_board(desk: Desk) -> Effect:
-    await desk.at.resize(100, 12)
+    await desk.at.resize(100, 10)
     await at_the_board(desk)
     await desk.at.until(lambda: 0 < desk.dashboard.queue.board.size.height < len(desk.dashboard.queue.board._lines))
     board = desk.dashboard.queue.board

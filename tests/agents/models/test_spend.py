@@ -135,7 +135,7 @@ def test_it_is_said_once_that_an_endpoint_without_a_price_cannot_be_counted() ->
     spend = Spend(budget=1.0)
     told = [spend.start(call(model=f"{name}/m"), None).notice for name in ("lab", "lab", "other")]
     assert [bool(line) for line in told] == [True, False, True]
-    assert "lab has no price" in told[0]
+    assert "lab, which has no price" in told[0]
     assert Spend().start(call(), None).notice == ""
     meter = spend.start(call(), None)
     meter.wrote(10_000_000)
