@@ -137,7 +137,8 @@ class StrettoApp(ThemedApp, inherit_bindings=False):
         return happened or bool(self.workspace.engine.runs) or not all(pane.settled for pane in view.panes())
 
     def _flush_first(self, now: float) -> None:
-        self.dashboard.queue.sample(now)
+        if self.dashboard.is_complete:
+            self.dashboard.queue.sample(now)
         self.dashboard.view.flush(now)
         self.dashboard.status.flush(now)
         for screen in self.screen_stack[-1:]:  # none is left once the app closes, and the clock may tick once more
@@ -271,7 +272,7 @@ class StrettoApp(ThemedApp, inherit_bindings=False):
         if self.screen is not self.dashboard:
             return False
         if action == "view":
-            return any(view.id == parameters[0] for view in self.dashboard.views)
+            return self.dashboard.has(str(parameters[0]))
         return action != "act" or self.dashboard.view.offers(str(parameters[0]))
 
     def _fatal_error(self) -> None:

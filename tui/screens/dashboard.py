@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 
 from tui.keys import character_of
-from tui.views.agents import AgentsView
-from tui.views.ask import AskView
 from tui.views.compare import CompareView
-from tui.views.queue import QueueView
-from tui.views.waterfall import WaterfallView
 from tui.widgets.key_line import KeyLine
 from tui.widgets.leader_menu import LeaderMenu
 from tui.widgets.prompt_bar import PromptBar
@@ -27,7 +25,15 @@ if TYPE_CHECKING:
     from tui.feed import Feed
     from tui.keymap import Keymap
     from tui.prompts import Prompt
+    from tui.views.agents import AgentsView
+    from tui.views.ask import AskView
+    from tui.views.queue import QueueView
     from tui.views.view import View
+    from tui.views.waterfall import WaterfallView
+
+
+_TITLES: Final = ("Compare", "Ask", "Agents", "Waterfall", "Queue")
+"""Of all views, in the order of their tabs; a view's id is its title in small letters."""
 
 
 class Dashboard(Screen[None]):
@@ -43,11 +49,10 @@ class Dashboard(Screen[None]):
     def __init__(self, workspace: Workspace, feed: Feed, keymap: Keymap) -> None:
         super().__init__()
         self._keymap = keymap
+        self._workspace, self._feed = workspace, feed
         self.compare = CompareView(workspace, feed)
-        self.ask = AskView(workspace, feed)
-        self.agents = AgentsView(workspace, feed)
-        self.waterfall = WaterfallView(workspace, feed, self.compare.submit)
-        self.queue = QueueView(workspace, feed, self.compare.submit, self.compare.act_foresight)
+        self.is_complete = False
+        """Whether all views are laid out."""
         self.view: View = self.compare
         """The view on screen."""
         self.status = StatusLine(workspace, lambda: len(self.view.queue))
@@ -59,6 +64,41 @@ class Dashboard(Screen[None]):
         self._pick_key = next(iter(pick.shown_keys), "") or keymap.after_leader(pick)
         self._tabs = ViewTabs()
         self._keys = KeyLine()
+
+    # The first frame shows Compare alone: the others are imported and made after it.
+
+    @cached_property
+    def ask(self) -> AskView:
+        """Questions to documents."""
+        from tui.views.ask import AskView
+
+        return AskView(self._workspace, self._feed)
+
+    @cached_property
+    def agents(self) -> AgentsView:
+        """Agents at work."""
+        from tui.views.agents import AgentsView
+
+        return AgentsView(self._workspace, self._feed)
+
+    @cached_property
+    def waterfall(self) -> WaterfallView:
+        """Every step as a bar over time."""
+        from tui.views.waterfall import WaterfallView
+
+        return WaterfallView(self._workspace, self._feed, self.compare.submit)
+
+    @cached_property
+    def queue(self) -> QueueView:
+        """What waits where, and why."""
+        from tui.views.queue import QueueView
+
+        return QueueView(self._workspace, self._feed, self.compare.submit, self.compare.act_foresight)
+
+    @staticmethod
+    def has(name: str) -> bool:
+        """Return whether there is a view with that id."""
+        return name.capitalize() in _TITLES
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -82,12 +122,14 @@ class Dashboard(Screen[None]):
         self.bindings_updated_signal.subscribe(self, self._show_keys)
 
     async def complete(self) -> None:
-        """Lay out the views that are not on screen: the first frame comes sooner without them."""
+        """Make and lay out the views that are not on screen: the first frame comes sooner without them."""
+        await asyncio.to_thread(_import_views)
         switcher = self.query_one(ContentSwitcher)
         others = [view for view in self.views if not view.is_attached]
         for view in others:
             view.display = False
         await switcher.mount_all(others)
+        self.is_complete = True
         if self.view in others:  # asked for meanwhile
             self.show(self.view.id or "")
 
@@ -129,7 +171,8 @@ class Dashboard(Screen[None]):
 
     def _draw_tabs(self) -> None:
         keys = {row.action: row.shown_keys for row in self._keymap.rows}
-        tabs = [(view.id or "", view.title, next(iter(keys.get(f"view('{view.id}')", ())), "")) for view in self.views]
+        names = [(title.lower(), title) for title in _TITLES]
+        tabs = [(name, title, next(iter(keys.get(f"view('{name}')", ())), "")) for name, title in names]
         self._tabs.show(tabs, self.view.id or "")
 
     def _show_keys(self, _: Screen[None]) -> None:
@@ -161,3 +204,10 @@ class Dashboard(Screen[None]):
     def on_queue_board_left(self) -> None:
         """Go back to the prompt."""
         self.prompt.focus()
+
+
+def _import_views() -> None:
+    import tui.views.agents
+    import tui.views.ask
+    import tui.views.queue
+    import tui.views.waterfall  # noqa: F401
