@@ -126,9 +126,9 @@ class Dashboard(Screen[None]):
         await asyncio.to_thread(_import_views)
         switcher = self.query_one(ContentSwitcher)
         others = [view for view in self.views if not view.is_attached]
-        for view in others:
+        for view in others:  # one after the other: all at once would hold the loop for longer than a frame
             view.display = False
-        await switcher.mount_all(others)
+            await switcher.mount(view)
         self.is_complete = True
         if self.view in others:  # asked for meanwhile
             self.show(self.view.id or "")
