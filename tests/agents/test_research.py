@@ -65,12 +65,12 @@ async def test_steps_are_a_tree_of_place_reading_and_summary(tmp_path: Path, fil
 
 async def test_a_summary_starts_as_soon_as_its_own_place_is_there(tmp_path: Path) -> None:
     async with stage(tmp_path, reply=answer) as it:
-        slow, fast = f"{it.server.url}/pages/slow?delay=1.5", f"{it.server.url}/pages/fast"
+        slow, fast = f"{it.server.url}/pages/slow?held", f"{it.server.url}/pages/fast"
         told = await it.run(Research(task="cats", model=MODEL, places=(slow, fast)))
         order = [
             (type(event).__name__, told.names[event.step]) for event in told.events if isinstance(event, StepStarted | StepEnded)
         ]
-        assert order.index(("StepEnded", "summarise fast")) < order.index(("StepEnded", f"fetch {slow}"))
+        assert order.index(("StepStarted", "summarise fast")) < order.index(("StepEnded", f"fetch {slow}"))
         assert order[-2:] == [("StepStarted", "report"), ("StepEnded", "report")]
 
 

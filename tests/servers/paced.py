@@ -8,7 +8,8 @@ How it answers is in the model's name:
 - anything else: 40 tokens as fast as they can be written
 
 Tokens go out against a schedule counted from the request, so a late one does not delay those after it, and each is one
-event in one chunk in one write. ``GET /pages/NAME?delay=1.0`` is a small HTML page after a delay, ``GET /stats`` the counts.
+event in one chunk in one write. ``GET /pages/NAME?delay=1.0`` is a small HTML page after a delay, ``?held`` one that comes once
+a chat is asked, and ``GET /stats`` the counts.
 Run it in a process of its own with ``python -m tests.servers.paced``; it prints its address and ends with its parent's pipe.
 """
 
@@ -23,6 +24,7 @@ import struct
 import sys
 import threading
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -140,6 +142,8 @@ class PacedServer(LoopbackServer):
         self._models = models
         self._rules = rules
         self._reply = reply
+        self._asked = False
+        self._held: list[Callable[[], None]] = []
 
     def _answer(self, connection: Connection, request: Request) -> None:
         url = urlsplit(request.path)
@@ -156,12 +160,18 @@ class PacedServer(LoopbackServer):
             case "GET", path if path.startswith("/pages/"):
                 seconds = float(parse_qs(url.query).get("delay", ["0"])[0])
                 page = _page(path.removeprefix("/pages/"))
-                at = asyncio.get_running_loop().time() + seconds
-                connection.later(at, lambda: connection.respond(200, page, "text/html; charset=utf-8"))
+                send = partial(connection.respond, 200, page, "text/html; charset=utf-8")
+                if url.query == "held" and not self._asked:
+                    self._held.append(send)
+                else:
+                    connection.later(asyncio.get_running_loop().time() + seconds, send)
             case _:
                 connection.respond(404, b'{"error":{"message":"no such path"}}')
 
     def _chat(self, connection: Connection, request: Request) -> None:
+        self._asked = True
+        while self._held:
+            self._held.pop()()
         asked = request.json()
         body = request.body.decode("utf-8", "replace")
         model = next((name for text, name in self._rules if text in body), str(asked.get("model", "")))

@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
 
 ROOT = Path(__file__).parents[3]
 SECRET = "sk-CANARY-5f1e"
+
+
+class Started(subprocess.Popen[str]):
+    """A process that ends with its block when that fails: nothing waits for it, and nothing of it is left over."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, error, traceback)
 
 
 class Home:
@@ -49,7 +59,7 @@ class Home:
     def start(self, *arguments: str, stdin: int | None = subprocess.DEVNULL, **extra: str) -> subprocess.Popen[str]:
         """Start a command with all its streams as pipes."""
         command = [sys.executable, "-m", "tui.main", *arguments]
-        return subprocess.Popen(
+        return Started(
             command,
             stdin=stdin,
             stdout=subprocess.PIPE,
