@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from textual._compositor import Compositor
 from textual.geometry import Region
 from textual.widgets import Static
 
@@ -320,3 +321,21 @@ async def test_a_window_made_small_and_large_again_keeps_panes_and_prompt(tmp_pa
         await streams(at, *panes)
         await at.press("f9")
         await idle(at)
+
+
+async def test_neither_typing_nor_streaming_lays_the_screen_out_anew(
+    server: PacedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(tmp_path, server.base_url, "lab/paced-8000-100", "lab/paced-8000-100") as at:
+        panes = await ready(at, 2)
+        await at.press(*"go", "enter")
+        await at.until(lambda: all(len(pane.pane.answer) > 200 for pane in panes))
+        laid: list[Compositor] = []
+        reflow = Compositor.reflow
+        monkeypatch.setattr(Compositor, "reflow", lambda self, *rest: (laid.append(self), reflow(self, *rest))[1])
+        size = len(panes[0].pane.answer)
+        await at.press(*"what next")
+        await at.until(lambda: len(panes[0].pane.answer) > size + 500)
+        assert laid == []
+        await at.press("ctrl+j")  # a prompt of two rows takes one from the panes
+        await at.until(lambda: bool(laid))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from textual.geometry import Region
 from tui.safe import SafeFilter, safe_text
 from tui.widgets.pane_clock import FrameClock
 from tui.widgets.pane_header import PaneHeader, PaneState
+from tui.widgets.pane_rows import RowStrip
 from tui.widgets.stream_pane import StreamPane
 
 if TYPE_CHECKING:
@@ -317,6 +319,23 @@ async def test_a_pane_keeps_few_strips_and_little_memory_for_much_text() -> None
         tracemalloc.stop()
         assert used < 2 * size
         assert len(pane._view.painter._strips) < 300
+
+
+async def test_rows_that_are_gone_leave_nothing_to_the_collector_of_cycles() -> None:
+    app = Stage()
+    async with app.run_test(size=(50, 12)) as pilot:
+        gc.collect()
+        gc.disable()
+        try:
+            for number in range(400):
+                app.pane.append(f"line {number}\n")
+                app.pane.flush(1)
+                app.screen._compositor.render_strips()  # what drawing does with the strips
+            await pilot.pause()
+            rows = [found for found in gc.get_objects() if type(found) is RowStrip]
+            assert len(app.pane._shown) <= len(rows) <= len(app.pane._view.painter._strips) + 12
+        finally:
+            gc.enable()
 
 
 @given(st.lists(st.text("ab漢\n\t\x1b\u202e\u200b"), max_size=6))

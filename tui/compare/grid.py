@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from textual.containers import Container
-from textual.widgets import Static
 
 from tui.compare.shape import NARROWEST, Shape, room, shape, turned
 from tui.widgets.stream_pane import StreamPane
@@ -162,19 +161,3 @@ class PaneGrid(Container):
         which = f"panes {first}–{last}" if last > first else f"pane {first}"
         following = "next" if last < count else "first"
         return f"{which} of {count} · {key('pane.page_next')} shows the {following}"
-
-
-class GridLine(Static):
-    """One line under the grid that is there only when panes are out of sight."""
-
-    def __init__(self) -> None:
-        super().__init__(markup=False)
-        self.display = False
-        self._told = ""
-
-    def tell(self, line: str) -> None:
-        """Show ``line``, or go when it is empty."""
-        if line != self._told:
-            self._told = line
-            self.display = bool(line)
-            self.update(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.content import Content
 from textual.widgets import Static
 
 from agents.events import Judged, RunEnded
@@ -49,6 +50,7 @@ class JudgeScreen(Sheet[None]):
         self._which = Ticks([answer.title for answer in answers], name="judge-which")
         self._progress = Progress()
         self._line = Static("", markup=False, classes="sheet--text")
+        self._told = Content()
         self._table = Table(_COLUMNS, marks=False)
         self._run: Run | None = None
 
@@ -114,7 +116,7 @@ class JudgeScreen(Sheet[None]):
                     self.fail(error)
                 elif outcome == "cancelled":
                     self.fail("The judge was stopped.")
-                self._line.update(self._progress.line(event.at))
+                self._tell(event.at)
                 self.draw_keys()
             case _:
                 pass
@@ -127,7 +129,14 @@ class JudgeScreen(Sheet[None]):
     def flush(self, now: float) -> None:
         """Say how far the judge is."""
         if self._run is not None:
-            self._line.update(self._progress.line(now))
+            self._tell(now)
+
+    def _tell(self, now: float) -> None:
+        """Draw the line; only one of another length can be wrapped in another way, which lays the screen out anew."""
+        line = self._progress.line(now)
+        if line != self._told:
+            self._line.update(line, layout=line.cell_length != self._told.cell_length)
+            self._told = line
 
     def action_leave(self) -> None:
         """Stop the judge, or close."""

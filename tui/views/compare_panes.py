@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, cast
 
-from tui.compare.grid import MOST_PANES, GridLine, PaneGrid
+from tui.compare.grid import MOST_PANES, PaneGrid
 from tui.compare.lanes import shared
 from tui.safe import safe_line
 from tui.views.view import View
 from tui.widgets.compare_pane import ComparePane
+from tui.widgets.passing_line import PassingLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ class PanesView(View):
         self.grid = PaneGrid(_EMPTY)
         self.known: tuple[ModelRef, ...] = ()
         """Models a pane can be added with."""
-        self._line = GridLine()
+        self._line = PassingLine(id="out-of-sight")
         self._keys = itertools.count(1)
 
     def compose(self) -> ComposeResult:

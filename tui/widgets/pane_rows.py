@@ -71,6 +71,21 @@ _CITING: Final = {PLAIN, HEADING, QUOTE, TABLE}
 _CODES: Final = {"code"}
 
 
+class RowStrip(Strip):
+    """A strip that goes as soon as nobody shows it.
+
+    Textual's, when it is asked to divide itself where it ends, remembers itself as the answer. Only the collector of cycles
+    frees it then, and what 16 streaming panes leave to that stops the loop for a tenth of a second.
+    """
+
+    __slots__ = ()
+
+    def divide(self, cuts: Iterable[int]) -> Sequence[Strip]:
+        """Return the parts between ``cuts``, which are cells from the left."""
+        within = [cut for cut in cuts if cut <= self.cell_length]
+        return [self] if within == [self.cell_length] else super().divide(within)
+
+
 class RowPainter:
     """Draws the rows of one pane."""
 
@@ -169,7 +184,7 @@ class RowPainter:
         if self._background is not None:
             for line_filter in self._filters:
                 segments = line_filter.apply(segments, self._background)
-        return Strip(segments, self.width)
+        return RowStrip(segments, self.width)
 
     def find_citations(self, doc: PaneText, row: Row, text: str) -> Iterator[Citation]:
         """Yield the citations in a row's text; code has none, there brackets are indices."""

@@ -11,9 +11,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from agents.tokens import estimate_tokens, tokens_of
-from tui.safe import safe_content, safe_line
+from tui.safe import safe_line
 from tui.widgets.file_picker import FilePicker
 from tui.widgets.next_line import NextLine
+from tui.widgets.passing_line import PassingLine
 from tui.widgets.prompt_area import PromptArea
 from tui.widgets.queue_strip import QueueStrip
 
@@ -41,6 +42,7 @@ class TokenEstimate(Widget):
 
     def __init__(self, prompt: PromptArea) -> None:
         super().__init__(id="estimate")
+        self.styles.width = _WIDTH
         self._prompt = prompt
         self._due = False
         self._words = ""
@@ -102,8 +104,7 @@ class PromptBar(Vertical):
         self.likely = NextLine()
         self._whom = whom
         self._typed = typed
-        self._companions = Static(id="companions", markup=False)
-        self._companions.display = False
+        self._companions = PassingLine(id="companions")
         self._estimate = TokenEstimate(self.prompt)
 
     @property
@@ -135,8 +136,7 @@ class PromptBar(Vertical):
             self.prompt.back = None
         back = self.prompt.back
         words = "" if back is None else back.companions(self._whom(back))
-        self._companions.display = bool(words)
-        self._companions.update(safe_content(safe_line(f"goes with it: {words}", 200)) if words else "")
+        self._companions.tell(safe_line(f"goes with it: {words}", 200) if words else "")
 
     def on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
         """Offer files for what stands before the cursor."""
