@@ -13,6 +13,7 @@ from textual.widgets import Input, TextArea
 
 from agents.locations import LOG_NAME
 from tui.actions import Actions
+from tui.collecting import resume
 from tui.feed import Feed
 from tui.guards import would_fail
 from tui.key_table import bindings, install, place_of
@@ -112,8 +113,11 @@ class StrettoApp(ThemedApp, inherit_bindings=False):
         return self.run_worker(self._complete, name="open", group=_SCREEN)
 
     async def _complete(self) -> None:
-        await self.dashboard.complete()
-        await open_workspace(self, self._wanted)
+        try:
+            await self.dashboard.complete()
+            await open_workspace(self, self._wanted)
+        finally:
+            resume()
 
     @property
     def markdown(self) -> bool:

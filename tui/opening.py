@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from typing import TYPE_CHECKING
 
 from agents.errors import StrettoError
+from tui.collecting import resume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,14 +41,13 @@ async def open_workspace(app: StrettoApp, wanted: Sequence[ModelRef]) -> None:
     dashboard.ask.set_model(models[0])
     dashboard.agents.set_model(models[0])
     await asyncio.to_thread(_warm_markdown)
+    resume()  # the models may take minutes
     for model in known:
         try:
             await workspace.models.warm(model, notice)
         except StrettoError as error:
             app.warn(str(error))
     notice("")
-    # What was imported stays; leaving it out of collections spares the loop stalls of up to 50 ms.
-    gc.freeze()
 
 
 def _warm_markdown() -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from textual._compositor import ReflowResult
+    from textual.geometry import Size
+    from textual.widget import Widget
+
     from tui.widgets.compare_pane import ComparePane
 
 
@@ -332,7 +336,12 @@ async def test_neither_typing_nor_streaming_lays_the_screen_out_anew(
         await at.until(lambda: all(len(pane.pane.answer) > 200 for pane in panes))
         laid: list[Compositor] = []
         reflow = Compositor.reflow
-        monkeypatch.setattr(Compositor, "reflow", lambda self, *rest: (laid.append(self), reflow(self, *rest))[1])
+
+        def counted(self: Compositor, parent: Widget, size: Size) -> ReflowResult:
+            laid.append(self)
+            return reflow(self, parent, size)
+
+        monkeypatch.setattr(Compositor, "reflow", counted)
         size = len(panes[0].pane.answer)
         await at.press(*"what next")
         await at.until(lambda: len(panes[0].pane.answer) > size + 500)

@@ -19,6 +19,9 @@ def main(argv: list[str]) -> int:
     try:
         from agents.config import load
         from agents.models.names import parse_model
+        from tui.collecting import hold_off
+
+        hold_off()
         from tui.running import run_dashboard
 
         parser = arguments.CommandParser(prog="stretto serve")

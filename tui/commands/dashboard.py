@@ -37,6 +37,9 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
     from agents.config import load
     from agents.models.discovery import check_embedded
     from agents.models.names import parse_model
+    from tui.collecting import hold_off
+
+    hold_off()
     from tui.running import run_dashboard
 
     settings, locations = load(arguments.flags(args))
