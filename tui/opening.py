@@ -37,7 +37,7 @@ async def open_workspace(app: StrettoApp, wanted: Sequence[ModelRef]) -> None:
     known = dashboard.compare.known = tuple(dict.fromkeys(models))
     if not wanted and (line := workspace.fallback(models[0])) is not None:
         app.warn(line)
-    dashboard.compare.set_models(models)
+    await dashboard.compare.set_models(models)
     dashboard.ask.set_model(models[0])
     dashboard.agents.set_model(models[0])
     await asyncio.to_thread(_warm_markdown)

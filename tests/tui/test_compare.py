@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -348,3 +349,18 @@ async def test_neither_typing_nor_streaming_lays_the_screen_out_anew(
         assert laid == []
         await at.press("ctrl+j")  # a prompt of two rows takes one from the panes
         await at.until(lambda: bool(laid))
+
+
+async def test_a_prompt_sent_while_panes_still_come_goes_to_all_of_them(server: PacedServer, tmp_path: Path) -> None:
+    async with stage(tmp_path, server.base_url, "lab/first") as at:
+        panes = await ready(at, 1)
+        view = at.app.dashboard.compare
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(view.set_models([panes[0].model] * 4))
+            await asyncio.sleep(0)
+            assert 1 < len(panes) < 5
+            view.submit(Prompt("a short one"))
+            assert all(pane.run is None for pane in panes)
+        await at.until(lambda: len(panes) == 5 and all(len(pane.turns) == 1 and pane.last is not None for pane in panes))
+        assert not view.queue

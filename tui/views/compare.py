@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -48,6 +49,8 @@ class CompareView(ForesightView):
         self._edited: dict[int, Turn] = {}
         self._reason: str | None = None
         self._due = False
+        self._filling = False
+        """Whether panes are still to come that prompts go to as well."""
         self._part = 0
 
     @property
@@ -72,10 +75,13 @@ class CompareView(ForesightView):
             return "›", self.placeholder
         return "→", safe_line(f"Ask {target.model.model} alone; Enter sends", 80)
 
-    def set_models(self, models: Sequence[ModelRef]) -> None:
-        """Make a pane for each model, and ask what waited for them."""
+    async def set_models(self, models: Sequence[ModelRef]) -> None:
+        """Make a pane for each model, one a turn of the loop, and then ask what waited for them."""
+        self._filling = True
         for model in models[:MOST_PANES]:
             self.add(model)
+            await asyncio.sleep(0)
+        self._filling = False
         self._next()
 
     def unusable(self, reason: str) -> None:
@@ -99,13 +105,14 @@ class CompareView(ForesightView):
         else:
             prompt = self.raced(prompt)
             kept = tuple(pane.key for pane in self.answers if pane.key in prompt.panes)
-            self.queue.append(prompt._replace(panes=kept or tuple(pane.key for pane in self.targets)))
+            targets = () if self._filling else tuple(pane.key for pane in self.targets)
+            self.queue.append(prompt._replace(panes=kept or targets))
         self._next()
 
     def _next(self) -> None:
         """Start what can start."""
         self._due = False
-        if not self.answers:
+        if self._filling or not self.answers:
             return
         everyone = tuple(pane.key for pane in self.answers)
         for at, prompt in enumerate(self.queue):
