@@ -14,55 +14,47 @@ from tui.load.lines import count
 from tui.load.troubles import Troubles
 from tui.safe import safe_line
 from tui.screens.endpoint import EndpointScreen, LimitScreen
-from tui.views.view import View
+from tui.views.watching import WatchingView
 from tui.widgets.queue_board import Look, QueueBoard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from textual.app import ComposeResult
     from textual.worker import Worker
 
     from agents.events import AnyEvent
     from agents.workspace import Workspace
     from tui.feed import Feed
     from tui.prompts import Prompt
-    from tui.widgets.stream_pane import StreamPane
 
 _TWICE = 3.0
 """Seconds within which a second press empties the cache."""
 
 
-class QueueView(View):
-    """The board. It starts nothing itself: a prompt sent from here goes where ``send`` takes it."""
+class QueueView(WatchingView):
+    """The board of endpoints."""
 
     title: ClassVar[str] = "Queue"
     placeholder: ClassVar[str] = "Sent to Compare; here + and - change the cap, r and t the limits"
-    takes_files: ClassVar[bool] = True
 
     def __init__(self, workspace: Workspace, feed: Feed, send: Callable[[Prompt], None], switch: Callable[[], None]) -> None:
-        super().__init__(workspace, feed)
+        super().__init__(workspace, feed, send)
         self.history = History()
         self.troubles = Troubles()
         self.board = QueueBoard(self._look)
-        self._send = send
         self._switch = switch
         self._files: dict[str, _File] = {}
         self._asked = float("-inf")
         """When a person last pressed the key that empties the cache."""
-        feed.observe(self._observe)
 
-    def compose(self) -> ComposeResult:
-        """Give the board the whole room."""
-        yield self.board
-
-    def offers(self, name: str) -> bool:
-        """Leave the keys of panes to the board: there are no panes here."""
-        return name == "focus"
+    @property
+    def shown(self) -> QueueBoard:
+        """The board."""
+        return self.board
 
     def entered(self) -> None:
         """Let the keys act on the board, and read what the cache holds; what is typed otherwise goes to the prompt."""
-        self.board.focus()
+        super().entered()
         self.board.changed()
         if self.workspace.opened:
             self._begin(self._read_cache)
@@ -74,7 +66,12 @@ class QueueView(View):
         await self.workspace.models.look()
         self.board.changed()
 
-    def _observe(self, event: AnyEvent) -> None:
+    def flush(self, now: float) -> None:
+        """Draw what changed."""
+        self.board.flush(now)
+
+    def observe(self, event: AnyEvent) -> None:
+        """Count troubles, and how far files are."""
         self.troubles.handle(event)
         match event:
             case Planned(run=run, total=total, kept=kept):
@@ -128,35 +125,6 @@ class QueueView(View):
             if isinstance(request, Batch):
                 told.append(f"{request.source}: {file.line}")
         return told
-
-    def handle(self, event: AnyEvent) -> None:
-        """Do nothing: it starts no runs."""
-
-    def panes(self) -> list[StreamPane]:
-        """Return none."""
-        return []
-
-    def submit(self, prompt: Prompt) -> None:
-        """Send the prompt to where answers are read."""
-        self._send(prompt)
-
-    def flush(self, now: float) -> None:
-        """Draw what changed."""
-        self.board.flush(now)
-
-    def stop(self) -> bool:
-        """Leave what runs alone: Esc leads back to the prompt."""
-        return False
-
-    def stop_all(self) -> int:
-        """Stop every run that goes on, whichever view started it."""
-        for run in list(self.workspace.engine.runs.values()):
-            run.cancel()
-        return 0
-
-    def act_focus(self) -> None:
-        """Give the board the focus."""
-        self.board.focus()
 
     # Changing what holds calls up
 
