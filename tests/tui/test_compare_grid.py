@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from textual import events
 
 from tests.servers.paced import PacedServer, words
 from tests.tui.stage import Stage, stage
@@ -223,6 +224,19 @@ async def test_a_click_on_a_header_marks_its_pane(tmp_path: Path, server: PacedS
         at.app.dashboard.prompt.focus()
         await at.click_at(view.answers[2].region.x + 3, view.answers[2].region.y)
         await at.until(lambda: view.marked is view.answers[2])
+
+
+async def test_word_of_a_size_that_is_no_more_comes_too_late_to_count(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, *models(5), size=(40, 24)) as at:
+        view = await ready(at, 5)
+        assert len(view.grid.shown) == 3
+        before = view.size
+        await at.resize(40, 10)
+        await laid_out(at, view)
+        view.post_message(events.Resize(before, before))
+        await at.settle()
+        await laid_out(at, view)
+        assert len(view.grid.shown) == 1
 
 
 @pytest.mark.parametrize("count", [1, 5, 16])

@@ -88,12 +88,11 @@ class PaneGrid(Container):
         """Return the first pane of a page; after the last page comes the first."""
         return self.panes[page % max(self.pages, 1) * self._most.places]
 
-    def measure(self, size: Size) -> None:
-        """Take note of the room there is.
+    def measure(self, size: Size, screen: Size) -> None:
+        """Take note of the room there is on a screen of a size.
 
         A prompt line or menu that grows for a while takes rows from all panes and none from the page: what is read stays in view.
         """
-        screen = self.app.size
         height = size.height if screen != self._seen else max(size.height, self._room[1])
         self._seen, self._room = screen, (size.width, height)
         self._most = room(*self._room)

@@ -194,9 +194,10 @@ class PanesView(View):
             if isinstance(node, ComparePane) and node in self.answers:
                 self._mark(node.pane)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Show as many panes as can be read in the room there is."""
-        self.grid.measure(event.size)
+        # Not what the event says: it may be older than the screen.
+        self.grid.measure(self.size, self.screen.size)
         self._arrange()
 
     def _arrange(self) -> None:
