@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from textual import events
+from textual.geometry import Size
 
 from tests.servers.paced import PacedServer, words
 from tests.tui.stage import Stage, stage
@@ -231,6 +232,8 @@ async def test_word_of_a_size_that_is_no_more_comes_too_late_to_count(tmp_path: 
         view = await ready(at, 5)
         assert len(view.grid.shown) == 3
         before = view.size
+        at.app._size = Size(40, 10)  # the app knows of it before anything is laid out anew
+        view.on_resize()
         await at.resize(40, 10)
         await laid_out(at, view)
         view.post_message(events.Resize(before, before))

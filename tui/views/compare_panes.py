@@ -196,8 +196,8 @@ class PanesView(View):
 
     def on_resize(self) -> None:
         """Show as many panes as can be read in the room there is."""
-        # Not what the event says: it may be older than the screen.
-        self.grid.measure(self.size, self.screen.size)
+        # Neither what the event says, which may be older, nor the screen.size, which may be newer than what is laid out.
+        self.grid.measure(self.size, self.screen.outer_size)
         self._arrange()
 
     def _arrange(self) -> None:
