@@ -42,7 +42,8 @@ class StepScreen(ModalScreen[None]):
         self.pane = StreamPane(empty="No text.")
         self._facts = Static(markup=False)
         self._shown = 0
-        self._seen = -1
+        self._seen = (-1, 0)
+        """What the facts were drawn for: the version of what they tell, and their width."""
 
     @property
     def _track(self) -> Track:
@@ -69,7 +70,6 @@ class StepScreen(ModalScreen[None]):
 
     def on_resize(self) -> None:
         """Wrap the facts anew, once they have their new width."""
-        self._seen = -1
         self.call_after_refresh(lambda: self._tick(self._workspace.engine.clock()))
 
     def flush(self, now: float) -> None:
@@ -123,8 +123,9 @@ class StepScreen(ModalScreen[None]):
     def _tick(self, now: float) -> None:
         """Show what changed since the last look."""
         row, track = self._row, self._track
-        if track.ended is None or track.version != self._seen:
-            self._seen = track.version
+        seen = (track.version, self._facts.size.width)
+        if track.ended is None or seen != self._seen:
+            self._seen = seen
             lines = facts(row, now)
             width = max(len(name) for name, _ in lines)
             room = max(self._facts.size.width - width - 2, 10)
