@@ -148,7 +148,7 @@ class Streaming(App[None]):
 
     async def measure(self) -> None:
         """Stream, measure, write down and leave."""
-        gc.freeze()  # as the program does after its first frame: what start-up left behind is not looked at again
+        gc.freeze()  # as the program does when its panes are made: what start-up left behind is not looked at again
         pieces = [tokens() for _ in self.panes]
         state = PaneState(title="lab/paced", state="streaming", ttft=0.2, tokens=0, rate=self.rate)
         for header in self.headers:

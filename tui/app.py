@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -239,9 +240,11 @@ class StrettoApp(ThemedApp, inherit_bindings=False):
             prompts = "prompt that waited is" if dropped == 1 else f"{dropped} prompts that waited are"
             self.notify(f"The {prompts} not sent; Up brings back what was typed.", timeout=6, markup=False)
 
-    def action_act(self, name: str, *arguments: int) -> None:
+    async def action_act(self, name: str, *arguments: int) -> None:
         """Have the view on screen do what the registry names."""
-        getattr(self.dashboard.view, f"act_{name}")(*arguments)
+        done = getattr(self.dashboard.view, f"act_{name}")(*arguments)
+        if isawaitable(done):
+            await done
 
     def pop_screen(self) -> AwaitComplete:
         """Go back to the screen below, if there is one: a screen that is told twice to leave, as by two keys, leaves once."""

@@ -15,6 +15,10 @@ def hold_off() -> None:
 
 
 def resume() -> None:
-    """Look for them from now on, among what is made from now on; what is garbage by now is kept, about a megabyte of it."""
-    gc.freeze()
-    gc.enable()
+    """Look for them from now on, among what is made from now on; what is garbage by now is kept, about a megabyte of it.
+
+    Does nothing when it was not held off.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()

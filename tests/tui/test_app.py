@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -7,6 +8,7 @@ from rich.cells import cell_len
 
 from tests.servers.paced import PacedServer, words
 from tests.tui.stage import stage
+from tui.collecting import hold_off, resume
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -183,3 +185,21 @@ async def test_a_click_on_what_was_just_taken_away_does_no_harm(tmp_path: Path, 
         await at.click_at(x, y)
         toast._parent = parent
         assert at.app.is_running
+
+
+@pytest.mark.parametrize("usable", [True, False])
+async def test_garbage_is_looked_for_again_however_the_start_goes(tmp_path: Path, server: PacedServer, *, usable: bool) -> None:
+    if not usable:
+        (tmp_path / "data").write_text("in the way")
+    hold_off()
+    try:
+        async with stage(tmp_path, server.base_url, "lab/m") as at:
+            await at.until(gc.isenabled)
+            frozen = gc.get_freeze_count()
+            assert frozen > 1000
+            await at.until(lambda: bool(at.app.dashboard.compare.answers) is usable)
+            resume()
+            assert gc.get_freeze_count() <= frozen
+    finally:
+        gc.enable()
+        gc.unfreeze()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from textual._compositor import Compositor
+from textual.events import Key
 from textual.geometry import Region
 from textual.widgets import Static
 
@@ -349,6 +350,12 @@ async def test_neither_typing_nor_streaming_lays_the_screen_out_anew(
         assert laid == []
         await at.press("ctrl+j")  # a prompt of two rows takes one from the panes
         await at.until(lambda: bool(laid))
+        for name, character in (("ctrl+f", None), ("o", "o")):  # quickly one after the other
+            at.app.post_message(Key(name, character))
+        await at.until(lambda: panes[0].pane.matches > 10)
+        laid.clear()
+        await at.until(lambda: panes[0].pane.matches > 90)
+        assert len(laid) <= 3  # while the count of what is found has the digits it had, nothing moves
 
 
 async def test_a_prompt_sent_while_panes_still_come_goes_to_all_of_them(server: PacedServer, tmp_path: Path) -> None:
@@ -364,3 +371,18 @@ async def test_a_prompt_sent_while_panes_still_come_goes_to_all_of_them(server: 
             assert all(pane.run is None for pane in panes)
         await at.until(lambda: len(panes) == 5 and all(len(pane.turns) == 1 and pane.last is not None for pane in panes))
         assert not view.queue
+
+
+async def test_a_prompt_sent_to_one_pane_while_others_still_come_goes_to_that_one_alone(
+    server: PacedServer, tmp_path: Path
+) -> None:
+    async with stage(tmp_path, server.base_url, "lab/first") as at:
+        panes = await ready(at, 1)
+        view = at.app.dashboard.compare
+        view.act_target()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(view.set_models([panes[0].model] * 4))
+            await asyncio.sleep(0)
+            view.submit(Prompt("a short one"))
+        await at.until(lambda: len(panes) == 5 and panes[0].last is not None)
+        assert [len(pane.turns) for pane in panes] == [1, 0, 0, 0, 0]

@@ -34,7 +34,7 @@ async def ready(at: Stage, count: int) -> CompareView:
 
 
 async def act(at: Stage, name: str, *arguments: int) -> None:
-    at.app.action_act(name, *arguments)
+    await at.app.action_act(name, *arguments)
     await at.settle()
 
 

@@ -46,7 +46,7 @@ async def laid_out(at: Stage, view: CompareView) -> None:
 
 async def act(at: Stage, name: str, *arguments: int) -> None:
     before = [pane.region for pane in at.app.dashboard.compare.answers]
-    at.app.action_act(name, *arguments)
+    await at.app.action_act(name, *arguments)
     for _ in range(3):
         await at.settle()
         if [pane.region for pane in at.app.dashboard.compare.answers] != before:

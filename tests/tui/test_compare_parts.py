@@ -63,6 +63,12 @@ def test_what_waits_for_a_pane_that_is_gone_waits_no_more() -> None:
     assert list(queue) == [Prompt("a", panes=(1,))]
 
 
+def test_what_waits_for_all_panes_to_come_waits_on_when_one_goes() -> None:
+    queue = deque([Prompt("a"), Prompt("b", panes=(2,))])
+    drop_pane(queue, 2)
+    assert list(queue) == [Prompt("a")]
+
+
 @given(st.integers(1, 16), st.integers(1, 400), st.integers(1, 120))
 def test_panes_that_have_room_are_never_smaller_than_can_be_read(count: int, width: int, height: int) -> None:
     most = room(width, height)

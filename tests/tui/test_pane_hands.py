@@ -278,10 +278,19 @@ async def test_capitals_are_told_apart_only_when_asked_for() -> None:
             assert app.pane.matches == count
 
 
+async def test_what_is_typed_right_behind_the_key_that_searches_is_searched_for() -> None:
+    async with desk(lines(200), "text") as (app, pilot):
+        app.pane.focus()
+        await pilot.pause()
+        for name, character in (("slash", "/"), ("l", "l"), ("i", "i"), ("9", "9")):
+            app.post_message(events.Key(name, character))
+        await until(lambda: app.pane._words == "li9")
+
+
 async def test_a_search_from_the_prompt_returns_to_the_prompt() -> None:
     async with desk("some text\n") as (app, pilot):
-        app.pane.action_search()
-        await until(lambda: app.focused is not app.prompt)
+        await app.pane.action_search()
+        assert app.focused is not app.prompt
         await pilot.press(*"text", "escape")
         assert app.prompt.has_focus
         assert app.prompt.value == ""

@@ -27,7 +27,7 @@ async def server() -> AsyncIterator[PacedServer]:
 async def opened(at: Stage, panes: int = 1) -> PaneSettings:
     view = at.app.dashboard.compare
     await at.until(lambda: len(view.answers) == panes)
-    at.app.action_act("settings")
+    await at.app.action_act("settings")
     await at.until(lambda: isinstance(at.app.screen, PaneSettings) and at.app.screen.is_mounted)
     screen = at.app.screen
     assert isinstance(screen, PaneSettings)

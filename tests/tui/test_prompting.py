@@ -332,7 +332,7 @@ async def test_a_changed_prompt_keeps_the_files_it_was_sent_with(tmp_path: Path,
         await at.until(lambda: len(server.requests) == 1)
         await idle(at)
         (here / "notes.txt").unlink()
-        at.app.action_act("edit")
+        await at.app.action_act("edit")
         await at.until(lambda: at.app.dashboard.prompt.value == "sum up @notes.txt")
         await change(at, "sum up @notes.txt, please")
         await at.until(lambda: len(server.requests) == 2)

@@ -32,7 +32,7 @@ def take_due(queue: deque[Prompt], idle: Iterable[int]) -> list[Prompt]:
 
 
 def drop_pane(queue: deque[Prompt], pane: int) -> None:
-    """Take a pane that is gone out of what waits, and what waits for no other with it."""
-    kept = [prompt._replace(panes=tuple(key for key in prompt.panes if key != pane)) for prompt in queue]
+    """Take a pane that is gone out of what waits, and what waits for no other with it. What names no pane waits for all to come."""
+    kept = [(prompt, tuple(key for key in prompt.panes if key != pane)) for prompt in queue]
     queue.clear()
-    queue.extend(prompt for prompt in kept if prompt.panes)
+    queue.extend(prompt._replace(panes=panes) for prompt, panes in kept if panes or not prompt.panes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.content import Content
 from textual.widgets import Static
 
 from agents.events import Judged, RunEnded
@@ -15,6 +14,7 @@ from tui.rounds.choice import Choice, Ticks
 from tui.rounds.progress import Progress
 from tui.rounds.sheet import Field, Sheet, line_input
 from tui.rounds.table import Column, Table
+from tui.widgets.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,8 +49,7 @@ class JudgeScreen(Sheet[None]):
         self._criteria = line_input(memory.criteria, "how right, complete, clear and to the point it is", "judge-criteria")
         self._which = Ticks([answer.title for answer in answers], name="judge-which")
         self._progress = Progress()
-        self._line = Static("", markup=False, classes="sheet--text")
-        self._told = Content()
+        self._line = Told(classes="sheet--text")
         self._table = Table(_COLUMNS, marks=False)
         self._run: Run | None = None
 
@@ -116,7 +115,7 @@ class JudgeScreen(Sheet[None]):
                     self.fail(error)
                 elif outcome == "cancelled":
                     self.fail("The judge was stopped.")
-                self._tell(event.at)
+                self._line.tell(self._progress.line(event.at))
                 self.draw_keys()
             case _:
                 pass
@@ -129,14 +128,7 @@ class JudgeScreen(Sheet[None]):
     def flush(self, now: float) -> None:
         """Say how far the judge is."""
         if self._run is not None:
-            self._tell(now)
-
-    def _tell(self, now: float) -> None:
-        """Draw the line; only one of another length can be wrapped in another way, which lays the screen out anew."""
-        line = self._progress.line(now)
-        if line != self._told:
-            self._line.update(line, layout=line.cell_length != self._told.cell_length)
-            self._told = line
+            self._line.tell(self._progress.line(now))
 
     def action_leave(self) -> None:
         """Stop the judge, or close."""

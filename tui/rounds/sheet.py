@@ -14,6 +14,7 @@ from tui.key_table import bindings, rows_in_force
 from tui.rounds.choice import Choice, Ticks
 from tui.safe import safe_content, safe_line
 from tui.widgets.line import Line
+from tui.widgets.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,8 +105,8 @@ class Sheet(ModalScreen[R]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._error = Static(id="sheet-error", markup=False)
-        self._keys = Static(id="sheet-keys", markup=False)
+        self._error = Told(id="sheet-error")
+        self._keys = Told(id="sheet-keys")
         self._judged: list[str] = []
         """What was filled in when the error was told."""
 
@@ -149,7 +150,7 @@ class Sheet(ModalScreen[R]):
 
     def fail(self, message: str) -> None:
         """Show what is wrong in one line; an empty one takes it away."""
-        self._error.update(safe_content(safe_line(message, 300)))
+        self._error.tell(safe_content(safe_line(message, 300)))
         self._error.display = bool(message)
         self._judged = self._typed()
 
@@ -162,7 +163,7 @@ class Sheet(ModalScreen[R]):
         parts: list[tuple[str, str]] = []
         for key, label in pairs:
             parts += [(key, "bold $text-primary"), (f"\u00a0{label.replace(' ', chr(0xA0))}", ""), ("   ", "")]
-        self._keys.update(Content.assemble(*parts[:-1]) if parts else Content(""))
+        self._keys.tell(Content.assemble(*parts[:-1]) if parts else Content(""))
 
     def label(self, row: Key) -> str:
         """Return what a key does now, in a word or two."""

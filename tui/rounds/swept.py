@@ -14,6 +14,7 @@ from tui.rounds.sweep_run import COLUMNS
 from tui.rounds.table import Table
 from tui.safe import safe_content, safe_line
 from tui.widgets.stream_pane import StreamPane
+from tui.widgets.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ class SweptScreen(Sheet[None]):
         super().__init__()
         self._sweep = sweep
         self._prompt = Static(id="swept-prompt", markup=False)
-        self._line = Static(id="swept-line", markup=False)
+        self._line = Told(id="swept-line")
         self._table = Table(COLUMNS, empty="no answers yet")
         self._drawn = -1
         self._drawn_at = float("-inf")
@@ -85,7 +86,7 @@ class SweptScreen(Sheet[None]):
         if sweep.run is not None:
             parts.append(seconds(now - sweep.run.began if sweep.over is None else sweep.over.wall))
         parts.append("mean ± 95 % interval")
-        self._line.update(safe_content(" · ".join(parts)))
+        self._line.tell(safe_content(" · ".join(parts)))
         self.draw_keys()
         self.fail(sweep.fault or (sweep.over.error or "" if sweep.over is not None else ""))
 

@@ -6,8 +6,9 @@ import asyncio
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Input, Static
+from textual.widgets import ContentSwitcher, Input
 
 from tui.keys import character_of
 from tui.views.compare import CompareView
@@ -158,7 +159,7 @@ class Dashboard(Screen[None]):
 
     def _hint(self) -> None:
         mark, placeholder = self.view.hint()
-        self.query_one("#mark", Static).update(mark)
+        self.bar.mark.tell(Content(mark))
         self.prompt.placeholder = placeholder
 
     def on_view_hinted(self, event: View.Hinted) -> None:

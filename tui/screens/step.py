@@ -8,7 +8,6 @@ import msgspec
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from agents.errors import StrettoError
 from agents.events import Found
@@ -19,6 +18,7 @@ from tui.safe import safe_content, safe_line
 from tui.step_facts import facts
 from tui.timeline import Bar, Row, Track
 from tui.widgets.stream_pane import StreamPane
+from tui.widgets.told import Told
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -40,7 +40,7 @@ class StepScreen(ModalScreen[None]):
         self._workspace = workspace
         self._run = run
         self.pane = StreamPane(empty="No text.")
-        self._facts = Static(markup=False)
+        self._facts = Told()
         self._shown = 0
         self._seen = (-1, 0)
         """What the facts were drawn for: the version of what they tell, and their width."""
@@ -134,7 +134,7 @@ class StepScreen(ModalScreen[None]):
                 rows = f"\n{' ' * (width + 2)}".join(wrap(safe_line(value, 600), room))
                 parts += [(f"{name:<{width}}  ", "$text-muted"), (f"{rows}\n", "$foreground")]
             parts[-1] = (parts[-1][0].rstrip("\n"), parts[-1][1])
-            self._facts.update(Content.assemble(*parts))
+            self._facts.tell(Content.assemble(*parts))
         if isinstance(row, Bar) and self._run is not None:
             self._grow(self._run.steps[row.step])
         self.pane.flush()

@@ -105,7 +105,8 @@ class CompareView(ForesightView):
         else:
             prompt = self.raced(prompt)
             kept = tuple(pane.key for pane in self.answers if pane.key in prompt.panes)
-            targets = () if self._filling else tuple(pane.key for pane in self.targets)
+            everyone = self._filling and self.target is None
+            targets = () if everyone else tuple(pane.key for pane in self.targets)
             self.queue.append(prompt._replace(panes=kept or targets))
         self._next()
 

@@ -10,7 +10,7 @@ from tui.compare.lanes import shared
 from tui.safe import safe_line
 from tui.views.view import View
 from tui.widgets.compare_pane import ComparePane
-from tui.widgets.passing_line import PassingLine
+from tui.widgets.told import PassingLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,7 +202,7 @@ class PanesView(View):
 
     def _arrange(self) -> None:
         self.grid.lay_out(self.marked)
-        self._line.tell(self.grid.line(self._key))
+        self._line.say(self.grid.line(self._key))
 
     def _key(self, name: str) -> str:
         """Return what to press for a row of the registry, with the keys that are in force."""

@@ -128,11 +128,11 @@ class View(Container):
         pane = self.marked_pane()
         return pane is not None and pane.close()
 
-    def act_search(self) -> None:
+    async def act_search(self) -> None:
         """Search in the marked pane."""
         pane = self.marked_pane()
         if pane is not None:
-            pane.action_search()
+            await pane.action_search()
 
     def act_copy(self) -> None:
         """Copy what is selected in the marked pane, else its last answer."""

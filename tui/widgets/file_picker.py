@@ -56,6 +56,8 @@ class FilePicker(Widget):
         self._listed = 0.0
         self._lists = False
         """Whether files are being listed."""
+        self._width = 0
+        """Cells of the longest name since it opened."""
 
     def look(self) -> None:
         """Look at what stands before the cursor, and open, narrow or close."""
@@ -106,7 +108,9 @@ class FilePicker(Widget):
         self._prompt.over = self if self.display else None
         if self.display:
             rows = len(self._found)
-            width = min(max(map(cell_len, map(_shown, self._found))) + 4, max(self.screen.size.width - 2, 10))
+            # Once open it grows only: every change lays the screen out anew.
+            widest = max(self._width, *map(cell_len, map(_shown, self._found)))
+            self._width, width = widest, min(widest + 4, max(self.screen.size.width - 2, 10))
             region = self._prompt.region
             x = min(region.x + self._column(), self.screen.size.width - width)
             self.styles.width, self.styles.height = width, rows
@@ -160,6 +164,7 @@ class FilePicker(Widget):
         was_open = bool(self.display)
         self.display = False
         self._query = None
+        self._width = 0
         self._found, self._marked = [], 0
         self._prompt.over = None
         return was_open

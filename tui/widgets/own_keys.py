@@ -1,4 +1,4 @@
-"""Keys of a field of a form, done where they arrive: as bindings of the app they would be overtaken by letters typed after them."""
+"""Keys of a widget, done where they arrive: as bindings of the app they would be overtaken by letters typed after them."""
 
 from __future__ import annotations
 

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Final
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from agents.tokens import estimate_tokens, tokens_of
 from tui.safe import safe_line
 from tui.widgets.file_picker import FilePicker
 from tui.widgets.next_line import NextLine
-from tui.widgets.passing_line import PassingLine
 from tui.widgets.prompt_area import PromptArea
 from tui.widgets.queue_strip import QueueStrip
+from tui.widgets.told import PassingLine, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +104,9 @@ class PromptBar(Vertical):
         self._whom = whom
         self._typed = typed
         self._companions = PassingLine(id="companions")
+        self.mark = Told(id="mark")
+        """Whom the prompt goes to, by a sign."""
+        self.mark.tell(Content("›"))
         self._estimate = TokenEstimate(self.prompt)
 
     @property
@@ -122,7 +124,7 @@ class PromptBar(Vertical):
         yield self.waiting
         yield self.likely
         with Horizontal(id="prompt"):
-            yield Static("›", id="mark", markup=False)
+            yield self.mark
             yield self.prompt
             yield self._estimate
         yield self._companions
@@ -136,7 +138,7 @@ class PromptBar(Vertical):
             self.prompt.back = None
         back = self.prompt.back
         words = "" if back is None else back.companions(self._whom(back))
-        self._companions.tell(safe_line(f"goes with it: {words}", 200) if words else "")
+        self._companions.say(safe_line(f"goes with it: {words}", 200) if words else "")
 
     def on_text_area_selection_changed(self, event: TextArea.SelectionChanged) -> None:
         """Offer files for what stands before the cursor."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
 from tui.key_table import bindings
+from tui.safe import safe_content
 from tui.widgets.line import Line
+from tui.widgets.told import Told
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -52,7 +55,7 @@ class SearchBar(Horizontal):
     def __init__(self, words: str) -> None:
         super().__init__()
         self._input = Line(words, id="search-words", compact=True, select_on_focus=True)
-        self._told = Static("", markup=False)
+        self._told = Told()
 
     def compose(self) -> ComposeResult:
         """Lay out from left to right."""
@@ -61,13 +64,16 @@ class SearchBar(Horizontal):
         yield self._told
 
     def type(self) -> None:
-        """Take the focus."""
-        self._input.focus()
+        """Take the focus at once: what is typed next is for here."""
+        self.screen.set_focus(self._input)
+
+    def pass_on(self, event: events.Key) -> None:
+        """Take a key that another widget got."""
+        self._input.post_message(events.Key(event.key, event.character))
 
     def tell(self, line: str) -> None:
         """Show what was found."""
-        if self._told.content != line:
-            self._told.update(line)
+        self._told.tell(safe_content(line))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Look for what is typed."""

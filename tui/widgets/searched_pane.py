@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.widgets.drawn_pane import DrawnPane
+from tui.widgets.own_keys import do_own_key
 from tui.widgets.search_bar import SearchBar
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.widget import Widget
 
 
@@ -22,6 +24,8 @@ class SearchedPane(DrawnPane):
         """The match the last search ended at."""
         self._before: Widget | None = None
         """What had the focus before the search bar."""
+        self._hands_over = False
+        """Whether keys may still come that were typed before the search bar had the focus."""
 
     @property
     def searches(self) -> bool:
@@ -32,29 +36,42 @@ class SearchedPane(DrawnPane):
     def _foot(self) -> int:
         return 0 if self._bar is None else 1
 
-    def action_search(self) -> None:
-        """Type what to look for."""
+    async def action_search(self) -> None:
+        """Type what to look for. The keys that come right behind it belong to the search already."""
         if self._bar is None:
-            self._show_bar()
-        if self._bar is not None:
-            if not self._bar.has_focus_within:
-                self._before = self.screen.focused
-            self.call_after_refresh(self._bar.type)
+            await self._show_bar()
+        if self._bar is not None and not self._bar.has_focus_within:
+            self._before = self.screen.focused
+            self._bar.type()
+            self._hands_over = True
+            self.call_later(self._handed_over)
 
-    def _show_bar(self, match: int | None = None) -> None:
+    def _handed_over(self) -> None:
+        self._hands_over = False
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Do what the key does here, before the next key; what was typed behind the one that searches is the search's."""
+        if self._hands_over and self._bar is not None:
+            event.stop()
+            event.prevent_default()
+            self._bar.pass_on(event)
+        elif self.has_focus:  # or else it comes from the search bar, which has keys of its own
+            await do_own_key(self, event)
+
+    async def _show_bar(self, match: int | None = None) -> None:
         self._bar = SearchBar(self._words)
-        self.mount(self._bar)
         self._view.look_for(self._words, match)
+        await self.mount(self._bar)
         self._redraw()
         self.flush()
 
-    def action_find(self, by: int) -> None:
+    async def action_find(self, by: int) -> None:
         """Go to the next match, or the one before."""
         if self._bar is None:
             if self._words:
-                self._show_bar(self._match + by)
+                await self._show_bar(self._match + by)
             else:
-                self.action_search()
+                await self.action_search()
             return
         if self._view.current < 0:
             return
@@ -74,10 +91,10 @@ class SearchedPane(DrawnPane):
         self._view.look_for(words)
         self.flush()
 
-    def on_search_bar_go(self, event: SearchBar.Go) -> None:
+    async def on_search_bar_go(self, event: SearchBar.Go) -> None:
         """Go to another match."""
         event.stop()
-        self.action_find(event.by)
+        await self.action_find(event.by)
 
     def on_search_bar_close(self, event: SearchBar.Close) -> None:
         """End searching."""
