@@ -17,6 +17,7 @@ from tui.actions import Actions
 from tui.collecting import resume
 from tui.feed import Feed
 from tui.guards import would_fail
+from tui.key_order import typed_before
 from tui.key_table import bindings, install, place_of
 from tui.keymap import load_keymap
 from tui.opening import open_workspace
@@ -156,8 +157,9 @@ class StrettoApp(ThemedApp, inherit_bindings=False):
             self._clock.wake()
         if would_fail(self, event):
             return
-        if isinstance(event, events.Key) and not event.is_forwarded and self.dashboard.leader.is_open:
-            if await self.actions.take_leader_key(event.key):
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            await typed_before(self)
+            if self.dashboard.leader.is_open and await self.actions.take_leader_key(event.key):
                 return
         elif isinstance(event, events.Paste):
             self.dashboard.leader.close()
@@ -249,6 +251,13 @@ class StrettoApp(ThemedApp, inherit_bindings=False):
     def pop_screen(self) -> AwaitComplete:
         """Go back to the screen below, if there is one: a screen that is told twice to leave, as by two keys, leaves once."""
         return super().pop_screen() if len(self.screen_stack) > 1 else AwaitComplete()
+
+    def action_command_palette(self) -> None:
+        """Open the palette, which finds everything by name."""
+        from tui.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     async def action_leave(self) -> None:
         """Quit, on the second press where something runs or a draft is in the prompt."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from textual.command import DiscoveryHit, Hit, Provider
+from textual import on
+from textual.command import CommandPalette, DiscoveryHit, Hit, Provider
 from textual.content import Content
 from textual.fuzzy import FuzzySearch
+from textual.widgets import Input
+from textual.worker import WorkerError
 
 from agents.requests import ModelRef
 from tui.safe import safe_line
@@ -17,6 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from tui.app import StrettoApp
+
+
+class Palette(CommandPalette):
+    """Textual's palette, in which Enter takes what fits the words typed, however quickly it follows them."""
+
+    @on(Input.Submitted)
+    async def _look_up_first(self) -> None:
+        for worker in [worker for worker in self.workers if worker.group == self._GATHER_COMMANDS_GROUP]:
+            with suppress(WorkerError):
+                await worker.wait()
 
 
 @dataclass(frozen=True)

@@ -145,27 +145,27 @@ class Trial:
 
     @property
     def urgent(self) -> bool:
-        """Whether its first text is worth telling of at once: it decides what others may do."""
-        return self._probe or self._gate.door.adaptive
+        """Whether its first text is worth telling of at once: it decides what others may do, or is the first sign of life."""
+        return self._probe or self._gate.door.adaptive or not self._gate.health.answered
 
     def spoke(self) -> None:
         """Say that the first text came."""
         if not self._served:
             self._serve(monotonic() - self.began)
 
-    def _serve(self, seconds: float) -> None:
+    def _serve(self, seconds: float | None) -> None:
         self._served = True
+        if seconds is not None:
+            self._gate.first_tokens.add(self._model, seconds)
         self._gate.health.passed(self._probe)
         self._probe = False
-        self._gate.door.ok(seconds)
+        self._gate.door.ok(seconds or 0.0)
 
     def passed(self, first: float | None) -> None:
         """Say that the answer is whole; ``first`` is when its first text came, on the monotonic clock, if it had any."""
         seconds = None if first is None else max(first - self.began, 0.0)
         if not self._served:
-            self._serve(seconds or 0.0)
-        if seconds is not None:
-            self._gate.first_tokens.add(self._model, seconds)
+            self._serve(seconds)
 
     def left(self) -> None:
         """Say that it was stopped, by a person or by us."""

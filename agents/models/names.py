@@ -40,21 +40,22 @@ def _nearest(key: str) -> str:
 
 
 def parse_params(text: str, values: dict[str, str]) -> Params:
-    """Return the parameters that ``values`` names; ``text`` is what messages call the place they stand in.
+    """Return the parameters that ``values`` names; ``text`` is what messages call the place they stand in, if it has a name.
 
     Raises :class:`InputError`, in one line, for a name or a value that is none.
     """
+    where = f"{text!r}: " if text else ""
     for key, value in values.items():
         if key not in Params.__struct_fields__:
-            raise InputError(f"{text!r}: there is no parameter {key!r}{_nearest(key)}")
+            raise InputError(f"{where}there is no parameter {key!r}{_nearest(key)}")
         try:
             msgspec.convert({key: value}, Params, strict=False)
         except msgspec.ValidationError:
             kind = "a whole number" if key in {"max_tokens", "seed"} else "a number"
-            raise InputError(f"{text!r}: {key} must be {kind}, not {value!r}") from None
+            raise InputError(f"{where}{key} must be {kind}, not {value!r}") from None
     params = msgspec.convert(values, Params, strict=False)
     for key, least in (("temperature", 0.0), ("top_p", 0.0), ("max_tokens", 1)):
         value = getattr(params, key)
         if value is not None and not (math.isfinite(value) and value >= least):
-            raise InputError(f"{text!r}: {key} must be a number from {least} up")
+            raise InputError(f"{where}{key} must be a number from {least} up")
     return params

@@ -386,3 +386,16 @@ async def test_a_prompt_sent_to_one_pane_while_others_still_come_goes_to_that_on
             view.submit(Prompt("a short one"))
         await at.until(lambda: len(panes) == 5 and panes[0].last is not None)
         assert [len(pane.turns) for pane in panes] == [1, 0, 0, 0, 0]
+
+
+async def test_a_prompt_shows_its_answer_also_in_a_pane_that_was_scrolled_away(server: PacedServer, tmp_path: Path) -> None:
+    async with stage(tmp_path, server.base_url, "lab/paced-900-0", size=(80, 24)) as at:
+        (pane,) = await ready(at, 1)
+        await at.send("first")
+        await at.until(lambda: pane.last is not None)
+        pane.pane.scroll_to_start()
+        await at.until(lambda: not pane.pane.follows)
+        await at.send("a short one")
+        await at.until(lambda: len(pane.turns) == 2 and pane.turns[-1].answered)
+        assert pane.pane.follows
+        await at.until(lambda: "a short one" in at.text_of(pane.pane))

@@ -229,3 +229,12 @@ async def test_how_far_a_file_of_prompts_is_stands_there_while_it_runs(tmp_path:
             del engine.runs["b"]
         view.observe(make(RunEnded, run="b", outcome="done", wall=1.0, busy=1.0))
         assert view._files == {}
+
+
+async def test_an_endpoint_is_well_as_soon_as_its_first_answer_streams(tmp_path: Path, server: PacedServer) -> None:
+    async with stage(tmp_path, server.base_url, "lab/paced-8000-100", size=(100, 30)) as at:
+        board = await opened(at)
+        await at.send("go")
+        await at.until(lambda: "1/8 in flight" in at.text_of(board) and "well" in at.text_of(board))
+        assert "first token –" not in at.text_of(board)
+        assert server.counts.in_flight == 1

@@ -32,7 +32,7 @@ def execute(args: argparse.Namespace, parser: arguments.CommandParser) -> int:
 
         Terminal().print(f"stretto {version('stretto')}")
         return 0
-    if not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
+    if not all(stream and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         parser.error("the dashboard needs a terminal; without one use: stretto run PROMPT")
     from agents.config import load
     from agents.models.discovery import check_embedded

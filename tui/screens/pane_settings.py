@@ -184,7 +184,7 @@ class PaneSettings(Sheet[PaneSetup]):
         fields = {"temperature": self._temperature, "top_p": self._top_p, "seed": self._seed}
         values = {name: text for name, line in fields.items() if (text := line.value.strip())}
         kept = self._before.params.max_tokens is None and self._slider.value == self._limit
-        params = msgspec.structs.replace(parse_params("settings", values), max_tokens=None if kept else self._slider.value)
+        params = msgspec.structs.replace(parse_params("", values), max_tokens=None if kept else self._slider.value)
         over = {name: value for name in given.__struct_fields__ if (value := getattr(given, name)) is not None}
         return ModelRef(endpoint, model, msgspec.structs.replace(params, **over))
 

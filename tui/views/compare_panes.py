@@ -112,7 +112,7 @@ class PanesView(View):
     def act_remove(self) -> None:
         """Take the marked pane away."""
         if not self.remove_marked():
-            self.notify("The last pane stays.", timeout=2, markup=False)
+            self.notify("The last pane stays." if self.answers else "There are no panes yet.", timeout=2, markup=False)
 
     def remove_marked(self) -> bool:
         """Take the marked pane away, stopping what it runs; False when it is the last one, which stays."""

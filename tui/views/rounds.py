@@ -48,7 +48,9 @@ class RoundsView(PanesView):
         """Return the panes' last answers, or ``None``, and say so, when there are too few."""
         answers = last_answers(self.answers)
         if len(answers) < least:
-            self.notify(f"{wanted} Send a prompt first.", timeout=4, markup=False)
+            streams = any(pane.run is not None for pane in self.answers)
+            told = f"{wanted} {'Wait until it is complete.' if streams else 'Send a prompt first.'}"
+            self.notify(told, timeout=4, markup=False)
             return None
         return answers
 

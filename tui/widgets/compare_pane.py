@@ -96,6 +96,8 @@ class ComparePane(AnswerPane):
         self.idle()
         self.change(state="queued")
         self._draw_prompt(prompt)
+        if not self.pane.searches:
+            self.pane.scroll_to_end()  # whoever asks wants to see the answer, wherever they had scrolled to
 
     def _draw_prompt(self, prompt: Prompt) -> None:
         files = "".join(f"\n+ {safe_line(file.name, 100)}" for file in prompt.attachments)

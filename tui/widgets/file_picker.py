@@ -132,8 +132,9 @@ class FilePicker(Widget):
         return Content("\n").join(lines)
 
     async def take(self, event: events.Key) -> bool:
-        """Do what the key does here, if it does anything here now."""
-        return await do_own_key(self, event)
+        """Do what the key does here, if it does anything here now: with the files that fit what is typed by now."""
+        self.look()
+        return self.display and await do_own_key(self, event)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave Enter to its usual work where the marked name is typed whole."""
