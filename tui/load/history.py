@@ -39,14 +39,17 @@ class History:
         return self._second != int(now)
 
     def take(self, now: float, loads: Iterable[EndpointLoad]) -> None:
-        """Take a sample, where a second began; seconds that were missed are taken to have been like this one."""
+        """Take a sample, where a second began; seconds that were missed are taken to have been like this one.
+
+        The first one also counts what was before it: it comes with the first frame of the first run.
+        """
         if not self.due(now):
             return
         missed = 0 if self._second is None else min(int(now) - self._second - 1, SPAN)
         self._second = int(now)
         for load in loads:
             samples = self._samples.setdefault(load.endpoint, deque(maxlen=SPAN))
-            answered, refused = self._before.get(load.endpoint, (load.answered, load.refused_ever))
+            answered, refused = self._before.get(load.endpoint, (0, 0))
             self._before[load.endpoint] = load.answered, load.refused_ever
             sample = Sample(load.depth, load.in_flight, load.cap, load.answered - answered, load.refused_ever - refused)
             samples.extend([sample._replace(answered=0, refused=0)] * missed)

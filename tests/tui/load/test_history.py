@@ -17,7 +17,7 @@ def test_a_second_is_taken_once_and_counts_are_of_that_second() -> None:
     history.take(10.9, [load(depth=9, answered=7)])
     assert not history.due(10.99)
     history.take(11.2, [load(depth=3, in_flight=8, answered=12, refused=4)])
-    assert [(each.depth, each.answered, each.refused) for each in history.of("lab")] == [(0, 0, 0), (3, 7, 4)]
+    assert [(each.depth, each.answered, each.refused) for each in history.of("lab")] == [(0, 5, 0), (3, 7, 4)]
     assert history.of("other") == ()
 
 
