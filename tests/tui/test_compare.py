@@ -392,7 +392,7 @@ async def test_a_prompt_shows_its_answer_also_in_a_pane_that_was_scrolled_away(s
     async with stage(tmp_path, server.base_url, "lab/paced-900-0", size=(80, 24)) as at:
         (pane,) = await ready(at, 1)
         await at.send("first")
-        await at.until(lambda: pane.last is not None)
+        await at.until(lambda: pane.last is not None and pane.pane.settled and len(pane.pane._shown) > 10)
         pane.pane.scroll_to_start()
         await at.until(lambda: not pane.pane.follows)
         await at.send("a short one")
