@@ -83,7 +83,7 @@ async def test_around_the_prompt(tmp_path: Path, kept: SnapshotAssertion, monkey
         prompt, files = at.app.dashboard.prompt, at.app.dashboard.bar.files
         await at.press(*"see @ma")
         await at.until(lambda: files.display and "main.py" in at.text_of(files))
-        await at.until(lambda: "mail.txt" in at.text_of(files) and "≈" in at.text_of(at.app.dashboard.bar))
+        await at.until(lambda: "mail.txt" in at.text_of(files) and "≈ 2 tok" in at.text_of(at.app.dashboard.bar))
         assert await pictures(at) == kept(name="files")
         prompt.value = ""
         await at.settle()
