@@ -134,7 +134,7 @@ class Huge(App[None]):
             figures["start"] = await self.timed(self.pane.scroll_to_start)
             figures["middle"] = await self.timed(lambda: self.pane.scroll_to_share(0.5))
             figures["end"] = await self.timed(self.pane.scroll_to_end)
-            await self.timed(self.pane.action_search)
+            await self.pane.action_search()
             figures["search"] = await self.timed(lambda: self.pane.look_for("never"))
             figures["matches"] = self.pane.matches
             figures["memory"] = (process.memory_info().rss - before) / len(self.text.encode())
