@@ -4,22 +4,18 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from textual._compositor import Compositor
 from textual.events import Key
 from textual.geometry import Region
 from textual.widgets import Static
 
 from tests.servers.paced import PacedServer, words
+from tests.tui.layouts import count_layouts
 from tests.tui.stage import Stage, stage
 from tui.prompts import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-
-    from textual._compositor import ReflowResult
-    from textual.geometry import Size
-    from textual.widget import Widget
 
     from tui.widgets.compare_pane import ComparePane
 
@@ -336,14 +332,7 @@ async def test_neither_typing_nor_streaming_lays_the_screen_out_anew(
         panes = await ready(at, 2)
         await at.press(*"go", "enter")
         await at.until(lambda: all(len(pane.pane.answer) > 200 for pane in panes))
-        laid: list[Compositor] = []
-        reflow = Compositor.reflow
-
-        def counted(self: Compositor, parent: Widget, size: Size) -> ReflowResult:
-            laid.append(self)
-            return reflow(self, parent, size)
-
-        monkeypatch.setattr(Compositor, "reflow", counted)
+        laid = count_layouts(monkeypatch)
         size = len(panes[0].pane.answer)
         await at.press(*"what next")
         await at.until(lambda: len(panes[0].pane.answer) > size + 500)

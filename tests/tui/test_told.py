@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual._compositor import Compositor, ReflowResult
 from textual.app import App
 from textual.content import Content
 
+from tests.tui.layouts import count_layouts
 from tui.widgets.told import PassingLine, Told
 
 if TYPE_CHECKING:
     import pytest
     from textual.app import ComposeResult
-    from textual.geometry import Size
-    from textual.widget import Widget
 
 
 class Stage(App[None]):
@@ -31,14 +29,7 @@ class Stage(App[None]):
 
 
 async def test_only_other_lengths_lay_the_screen_out_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    laid = []
-    reflow = Compositor.reflow
-
-    def counted(self: Compositor, parent: Widget, size: Size) -> ReflowResult:
-        laid.append(self)
-        return reflow(self, parent, size)
-
-    monkeypatch.setattr(Compositor, "reflow", counted)
+    laid = count_layouts(monkeypatch)
     app = Stage()
     async with app.run_test(size=(20, 6)) as pilot:
 
